@@ -1,0 +1,156 @@
+import { existsSync } from 'node:fs'
+import { ConfigFault, RefusedFault, TransientFault } from '../errors.ts'
+import { silentLogger } from '../log.ts'
+import type { DesiredState, Project } from '../model/desired-state.ts'
+import type { AccessReport } from '../providers/access.ts'
+import type { ConnectedProviders } from '../providers/table.ts'
+import type { SecretReader } from '../secrets/references.ts'
+import { readSettings, type Settings } from '../settings.ts'
+import { type Check, fail, ok, warn } from './doctor.ts'
+import { checkDataDirectory, checkGit, checkNode, checkPostgresDatabase } from './doctor-machine.ts'
+import { accessChecks, clockCheck, configCheck } from './doctor-reports.ts'
+import type { Io } from './io.ts'
+import { withAbsolutePaths } from './serve.ts'
+
+const TIMEOUTS = { callMs: 15_000, triggerMs: 15_000 }
+const FETCH_TIMEOUT_MS = 60_000
+
+/** Every check in the order in which a person would mend them; a check that hangs on a failed one is left out. */
+export async function* runChecks(io: Io): AsyncGenerator<Check> {
+  yield checkNode(process.versions.node)
+  yield await checkGit()
+  let settings: Settings
+  try {
+    settings = withAbsolutePaths(readSettings(io.env), io.cwd)
+  } catch (error) {
+    yield faultCheck('settings', error)
+    return
+  }
+  yield ok('settings', 'readable')
+  yield* checkDataDirectory(settings.dataDirectory, settings.database)
+  if (settings.database.kind === 'postgres') yield await checkPostgresDatabase(io.clock, settings.database.url)
+  const surroundings = await connect(io, settings)
+  yield await webhookCheck(settings, surroundings.secrets)
+  const read = await readConfig(settings, surroundings.providers)
+  yield read.check
+  const reports: AccessReport[] = []
+  yield* access(settings, surroundings.providers, read.desired, reports)
+  yield* clockCheck(reports)
+}
+
+async function connect(io: Io, settings: Settings): Promise<{ providers: ConnectedProviders; secrets: SecretReader }> {
+  const [{ connectProviders }, { secretReader }, { redactor }] = await Promise.all([
+    import('../providers/table.ts'),
+    import('../secrets/references.ts'),
+    import('../secrets/redaction.ts'),
+  ])
+  const secrets = secretReader({ env: io.env, envPrefix: 'DRAVEN_SECRET_', secretsDirectory: settings.secretsDirectory })
+  const { config } = settings
+  const providers = connectProviders({
+    ...settings.forges,
+    local: null,
+    allowedOrigins: settings.allowedOrigins,
+    secrets,
+    redactor: redactor(),
+    fetch: io.fetch,
+    clock: io.clock,
+    log: silentLogger,
+    timeouts: TIMEOUTS,
+    configRepo: config.kind === 'remote' ? { provider: config.provider, fullName: config.repoFullName } : null,
+  })
+  return { providers, secrets }
+}
+
+async function webhookCheck({ webhookSecretRefs, configForge, timing }: Settings, secrets: SecretReader): Promise<Check> {
+  const name = 'webhooks'
+  if (webhookSecretRefs.length === 0) {
+    return warn(
+      name,
+      `polling only, every ${timing.pollMs / 1_000} s: no webhook secret is set`,
+      `For answers within a second, set DRAVEN_WEBHOOK_SECRET_REF and add a webhook to /webhooks/${configForge}.`,
+    )
+  }
+  try {
+    for (const ref of webhookSecretRefs) await secrets.read(ref)
+    return ok(name, `the secret is set; deliveries go to /webhooks/${configForge}`)
+  } catch (error) {
+    return faultCheck(name, error)
+  }
+}
+
+interface ReadConfig {
+  check: Check
+  desired: DesiredState | null
+}
+
+/** Reads the config branch as the controller would, into a mirror of its own that is thrown away. */
+async function readConfig(settings: Settings, providers: ConnectedProviders): Promise<ReadConfig> {
+  const [{ withConfigSource }, { documentCache, loadDesiredState }] = await Promise.all([
+    import('./doctor-source.ts'),
+    import('../model/load.ts'),
+  ])
+  try {
+    return await withConfigSource(settings, providers.gitAuthorization, FETCH_TIMEOUT_MS, async (source) => {
+      const snapshot = await source.snapshot(await source.fetch())
+      const cache = documentCache()
+      const desired = await loadDesiredState({ rules: snapshot, requests: snapshot, readBlobs: source.readBlobs, cache })
+      return { check: configCheck(settings, snapshot.commit, desired), desired }
+    })
+  } catch (error) {
+    return { check: faultCheck('config', error), desired: null }
+  }
+}
+
+/** One look for each repository, however many projects share it. */
+async function* access(
+  settings: Settings,
+  providers: ConnectedProviders,
+  desired: DesiredState | null,
+  reports: AccessReport[],
+): AsyncGenerator<Check> {
+  const targets = new Map<string, 'config' | Project>()
+  if (providers.configHost !== null) targets.set('config', 'config')
+  for (const project of desired?.projects.values() ?? []) {
+    const { provider, apiUrl, repoFullName, credentialRef } = project.integration
+    const key = JSON.stringify([provider, apiUrl, repoFullName, credentialRef])
+    if (project.active && !targets.has(key)) targets.set(key, project)
+  }
+  for (const target of targets.values()) {
+    const name = target === 'config' ? 'access config' : `access ${target.name}`
+    if (target !== 'config' && target.integration.provider === 'local') {
+      yield localCheck(name, settings)
+      continue
+    }
+    try {
+      const report = await providers.describeAccess(target)
+      if (report === null) continue
+      reports.push(report)
+      yield* accessChecks(name, report)
+    } catch (error) {
+      yield faultCheck(name, error)
+    }
+  }
+}
+
+/** Commands of this machine need no credential, but a file that lists them. */
+function localCheck(name: string, { localPipelinesFile: file }: Settings): Check {
+  if (file === null) {
+    return warn(
+      name,
+      'no local commands are configured, so its jobs are refused',
+      'Set DRAVEN_LOCAL_PIPELINES to the file that lists them.',
+    )
+  }
+  if (!existsSync(file)) return fail(name, `${file} is not there`, 'Correct DRAVEN_LOCAL_PIPELINES, or write the file.')
+  return ok(name, `local commands of ${file}`)
+}
+
+/** A fault of the outside as a failed check. Anything else is a defect of ours and goes on upwards. */
+function faultCheck(name: string, error: unknown): Check {
+  if (error instanceof ConfigFault) return fail(name, error.message, error.fix)
+  if (error instanceof RefusedFault) return fail(name, error.message, 'Mend that, then run draven doctor again.')
+  if (error instanceof TransientFault) {
+    return fail(name, error.message, 'Check the address and the network, then run draven doctor again.')
+  }
+  throw error
+}

@@ -1,0 +1,51 @@
+import { MINUTE_MS } from '../clock.ts'
+import { type Channels, deliverOutbox } from '../notify/outbox.ts'
+import type { Engine } from './engine.ts'
+import { type Leadership, notLeading } from './leadership.ts'
+import { type Loop, startLoop } from './loop.ts'
+
+const OUTBOX_BATCH = 50
+/** Between two batches of which something failed. */
+const OUTBOX_PAUSE_MS = 500
+/** Looked at this often even when nobody said that there is something new. */
+const OUTBOX_IDLE_MS = MINUTE_MS
+
+/** Sends messages beside the loop that decides: a slow forge never holds a job up. */
+export function startCourier(engine: Engine, leadership: Leadership): Loop {
+  return startLoop({ clock: engine.clock, debounceMs: 0, pass: () => sendMessages(engine, leadership) })
+}
+
+/** Sends a batch of what is due, one after the other, which keeps their order. Gives the time until there is more to send. */
+async function sendMessages(engine: Engine, leadership: Leadership): Promise<number> {
+  const { store, clock, log } = engine
+  if (leadership.fence() === null) return OUTBOX_IDLE_MS
+  const { delivered } = await deliverOutbox({ store, channels: channels(engine, leadership), clock, log, limit: OUTBOX_BATCH })
+  if (delivered === OUTBOX_BATCH) return 0
+  try {
+    const due = await store.unit('outbox next', (tx) => tx.outbox.nextDueAt())
+    return due === null ? OUTBOX_IDLE_MS : Math.max(due - clock.now(), OUTBOX_PAUSE_MS)
+  } catch {
+    // The loop that decides says what is wrong with the store.
+    return OUTBOX_IDLE_MS
+  }
+}
+
+/** A message that is late must not overwrite what the next leader said meanwhile, so each asks first whether we still lead. */
+function channels(engine: Engine, leadership: Leadership): Channels {
+  const voice = engine.host?.voice
+  const asLeader =
+    <Given extends unknown[]>(send: (...given: Given) => Promise<string>) =>
+    async (...given: Given) => {
+      if (leadership.fence() === null) throw notLeading()
+      return send(...given)
+    }
+  return {
+    ...(voice === undefined ? {} : { check: asLeader(voice.publishCheck), comment: asLeader(voice.upsertComment) }),
+    deployment: asLeader(async (body, known) => {
+      const project = engine.memory.desired?.projects.get(body.project)
+      const mirror = project === undefined ? null : engine.connections.deployments(project)
+      // A project that has left, or a provider without such a list: there is nothing to keep up to date.
+      return mirror === null ? '' : mirror.mirror(body.message, known)
+    }),
+  }
+}

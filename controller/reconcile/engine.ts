@@ -1,0 +1,97 @@
+import type { PullRequestFacts } from '../approvals/evidence.ts'
+import type { Clock, Instant } from '../clock.ts'
+import type { Evidence } from '../jobs/evidence.ts'
+import type { StateStore } from '../jobs/state-store.ts'
+import type { Logger } from '../log.ts'
+import type { DesiredState } from '../model/desired-state.ts'
+import type { DocumentCache } from '../model/load.ts'
+import type { CommitSha, JobId } from '../model/names.ts'
+import type { LoopHealth } from '../status-page/views.ts'
+import type { ConfigHost, ConfigSource, Connections, LoopTiming } from './ports.ts'
+import type { AcceptedConfig } from './sync-config.ts'
+import type { Read } from './tick-facts.ts'
+
+/** Everything the loop may touch, given from outside: time, state, git, forge and pipelines. */
+export interface Engine {
+  clock: Clock
+  log: Logger
+  store: StateStore
+  source: ConfigSource
+  /** Null when the config repository is a plain directory: then nobody can review. */
+  host: ConfigHost | null
+  connections: Connections
+  config: { branch: string /** Head that an operator accepts although history was rewritten. */; acceptHistory: CommitSha | null }
+  /** Address of the status page, for links on pull requests; null when there is none. */
+  statusUrl: string | null
+  timing: LoopTiming
+  memory: Memory
+}
+
+/** What is kept between ticks to save work. Losing it costs time, never truth. */
+export interface Memory {
+  desired: DesiredState | null
+  /** Head and rules commit that `desired` was made of. */
+  desiredOf: { head: CommitSha; rules: CommitSha } | null
+  /** Result of the last look at the repository. */
+  accepted: AcceptedConfig | null
+  /** When that look began; what was accepted is known to be in force up to then. */
+  acceptedSeenAt: Instant | null
+  documents: DocumentCache
+  evidence: Map<JobId, Evidence>
+  /** Merged pull request that brought the present content of a request file. */
+  pullByPath: Map<string, number>
+  /** Host time up to which the list of pull requests was read. */
+  pullsReadUpTo: Instant | null
+  /** Pull requests as last read, and when the forge's list says that they last changed. */
+  pulls: Map<number, Read<PullRequestFacts>>
+  pullUpdatedAt: Map<number, Instant>
+  /** When each open pull request was last judged. */
+  pullJudgedAt: Map<number, Instant>
+  /** Heads of pull requests that our mirror has. */
+  pullHeads: Map<number, CommitSha>
+  /** Pull requests that could not be judged as they are, and when to try again. */
+  pullFailures: Map<number, { headSha: CommitSha; state: PullRequestFacts['state']; againAt: Instant }>
+  /** Jobs whose provider could not be asked about their run, and when to ask again. */
+  askAgainAt: Map<JobId, Instant>
+  inFlight: Set<JobId>
+  /** Jobs that cannot have run without this process knowing: accepted by it as they came, or the provider was asked about them. */
+  witnessed: Set<JobId>
+  lastPollAt: Instant | null
+  health: LoopHealth
+}
+
+export function emptyMemory(documents: DocumentCache, health: LoopHealth): Memory {
+  return {
+    desired: null,
+    desiredOf: null,
+    accepted: null,
+    acceptedSeenAt: null,
+    documents,
+    evidence: new Map(),
+    pullByPath: new Map(),
+    pullsReadUpTo: null,
+    pulls: new Map(),
+    pullUpdatedAt: new Map(),
+    pullJudgedAt: new Map(),
+    pullHeads: new Map(),
+    pullFailures: new Map(),
+    askAgainAt: new Map(),
+    inFlight: new Set(),
+    witnessed: new Set(),
+    lastPollAt: null,
+    health,
+  }
+}
+
+/** As after a start, but for what is true whenever it was read. */
+export function forgetAll(memory: Memory): void {
+  const { documents, health, desired, desiredOf } = memory
+  Object.assign(memory, { ...emptyMemory(documents, health), desired, desiredOf })
+}
+
+/** A job that ended is not thought of again. */
+export function forgetJob(memory: Memory, id: JobId): void {
+  memory.evidence.delete(id)
+  memory.askAgainAt.delete(id)
+  memory.witnessed.delete(id)
+}

@@ -1,0 +1,64 @@
+import type { AuditAction } from '../audit/event.ts'
+import { RefusedFault } from '../errors.ts'
+import type { PipelineProvider, RunHandle } from '../jobs/executor.ts'
+import type { Job, Run } from '../jobs/job.ts'
+import type { RunChange } from '../jobs/state-store.ts'
+import type { PipelineSelector, Project } from '../model/desired-state.ts'
+import type { Reason } from '../model/reason.ts'
+import { auditJob, changeJob } from './change-job.ts'
+import type { Engine } from './engine.ts'
+import type { AcceptedConfig } from './sync-config.ts'
+import { tellAboutJob } from './tell.ts'
+
+/** Rolls a unit back: the job was changed by somebody else between plan and write. */
+export class LostRace extends Error {}
+
+/** Moves a run on and says so on the job, in one unit. */
+export async function follow(
+  engine: Engine,
+  jobId: Job['id'],
+  run: Run,
+  unit: string,
+  change: RunChange,
+  reason: Reason,
+  action: AuditAction | null,
+  data: Record<string, unknown>,
+): Promise<void> {
+  await engine.store.unit(unit, async (tx) => {
+    const now = engine.clock.now()
+    const job = await tx.jobs.get(jobId)
+    if (job === null || job.status !== 'running' || job.attempt !== run.attempt) return
+    if (!(await tx.runs.update(run, change))) return
+    if (action !== null) await auditJob(tx, job, action, now, { attempt: run.attempt, ...data })
+    if (reason.code === job.reason.code && reason.text === job.reason.text) return
+    if (await changeJob(tx, job, { reason }, now)) await tellAboutJob(tx, engine, jobId)
+  })
+}
+
+export function handleFields(handle: RunHandle): Pick<Run, 'externalId' | 'externalAttempt' | 'url'> {
+  return { externalId: handle.externalId, externalAttempt: handle.externalAttempt, url: handle.url }
+}
+
+/** Where a job that is about to run goes, by the config in force. */
+export function pipelineFor(accepted: AcceptedConfig, job: Job): { project: Project; selector: PipelineSelector } {
+  const project = accepted.desired.projects.get(job.project)
+  const selector = project?.integration.pipelines.get(job.environment)
+  if (project === undefined || selector === undefined)
+    throw new RefusedFault(`${job.key} has no pipeline in the config repository any more.`)
+  return { project, selector }
+}
+
+/** Where a run already is: told by the run itself, since the config may have changed under it. */
+export function pipelineOf(
+  engine: Engine,
+  accepted: AcceptedConfig,
+  job: Job,
+  run: Run,
+): { provider: PipelineProvider; selector: PipelineSelector } {
+  const project = accepted.desired.projects.get(job.project)
+  if (project === undefined)
+    throw new RefusedFault(`Project ${job.project} has left the config repository, so its run cannot be asked about.`)
+  const integration = { ...project.integration, provider: run.provider, repoFullName: run.repoFullName }
+  const workflowRef = integration.pipelines.get(job.environment)?.workflowRef ?? null
+  return { provider: engine.connections.pipeline({ ...project, integration }), selector: { selector: run.selector, workflowRef } }
+}

@@ -1,0 +1,76 @@
+import { messageOf } from '../errors.ts'
+import type { ConfigState } from '../jobs/state-store.ts'
+import type { Leader, LiveView } from '../status-page/views.ts'
+import { type Engine, forgetAll } from './engine.ts'
+import { keepUp } from './keep-up.ts'
+import type { Leadership } from './leadership.ts'
+import { type Loop, startLoop } from './loop.ts'
+import { tick } from './tick.ts'
+
+/** Several wake-ups within this time become one pass. */
+const DEBOUNCE_MS = 50
+/** After a pass that failed as a whole. */
+const AFTER_FAILURE_MS = 2_000
+
+export interface ReconcilerOptions {
+  leadership: Leadership
+  /** What is in force, for a controller that does not lead. */
+  readConfig: () => Promise<ConfigState | null>
+  afterPass: () => void
+}
+
+/** The running loop: one pass at a time, its health on show, no failure of a pass ends it. */
+export function startReconciler(engine: Engine, options: ReconcilerOptions): Loop {
+  const { leadership, readConfig, afterPass } = options
+  let led: number | null = null
+
+  async function passOfOurRole(): Promise<number> {
+    const fence = leadership.fence()
+    if (fence === null) return keepUp(engine, readConfig)
+    // What was remembered of an earlier time as leader, others have moved on from.
+    if (fence !== led) {
+      forgetAll(engine.memory)
+      await recordLeadership(engine, leadership.leader(), fence)
+    }
+    led = fence
+    return tick(engine)
+  }
+
+  async function pass(): Promise<number> {
+    const { clock, log, memory } = engine
+    const startedAt = clock.now()
+    let againInMs = AFTER_FAILURE_MS
+    try {
+      againInMs = await passOfOurRole()
+      memory.health.error = null
+    } catch (error) {
+      memory.health.error = messageOf(error)
+      log.error('a pass of the loop failed', { error: error instanceof Error ? error.stack : String(error) })
+    }
+    memory.health.lastTickAt = clock.now()
+    memory.health.lastTickMs = clock.now() - startedAt
+    afterPass()
+    return againInMs
+  }
+
+  return startLoop({ clock: engine.clock, debounceMs: DEBOUNCE_MS, pass })
+}
+
+async function recordLeadership({ store, clock }: Engine, leader: Leader | null, fence: number): Promise<void> {
+  if (leader === null) return
+  await store.unit('leadership.taken', (tx) =>
+    tx.audit({
+      at: clock.now(),
+      action: 'leadership_taken',
+      actor: 'controller',
+      jobId: null,
+      environment: null,
+      commit: null,
+      data: { replica: leader.replica, fence },
+    }),
+  )
+}
+
+export function liveView(engine: Engine, leadership: Leadership): LiveView {
+  return { desired: () => engine.memory.desired, health: () => engine.memory.health, leader: leadership.leader }
+}

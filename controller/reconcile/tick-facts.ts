@@ -1,0 +1,101 @@
+import type { PullRequestFacts, PullRequestSummary } from '../approvals/evidence.ts'
+import { ageMs, type Instant, MINUTE_MS, SECOND_MS } from '../clock.ts'
+import { isOperatingFault, messageOf, RefusedFault } from '../errors.ts'
+import type { Project, Ref } from '../model/desired-state.ts'
+import type { CommitSha } from '../model/names.ts'
+import type { Fact } from '../policy/decision.ts'
+import type { CiEvidence, ResolvedRef } from '../policy/facts.ts'
+import type { Engine } from './engine.ts'
+
+/** A value and when it was read from outside. */
+export interface Read<T> {
+  value: T
+  at: Instant
+}
+
+/** Facts read in one tick, each at most once: a hundred jobs on one tag cost one question. */
+export interface TickFacts {
+  startedAt: Instant
+  /** `fresh`: read in this tick; otherwise what was read before may do, as long as the forge's list says that nothing changed. */
+  pull(number: number, options: { fresh: boolean }): Promise<Read<PullRequestFacts>>
+  pullsSince(since: Instant): Promise<readonly PullRequestSummary[]>
+  ref(project: Project, ref: Ref): Promise<Read<ResolvedRef>>
+  ci(project: Project, sha: CommitSha): Promise<Read<CiEvidence>>
+}
+
+/** Even an unchanged pull request is read again after this long: accounts can be suspended without a trace on it. */
+const PULL_MAX_AGE_MS = 10 * MINUTE_MS
+/** Forges tell whole seconds: a change in the very second of the last look would not show in `updatedAt`. */
+const CHANGE_MARGIN_MS = 2 * SECOND_MS
+
+export function tickFacts(engine: Engine): TickFacts {
+  const { clock, memory } = engine
+  const asked = new Map<string, Promise<unknown>>()
+  function once<T>(key: string, ask: () => Promise<T>): Promise<T> {
+    const known = asked.get(key) as Promise<T> | undefined
+    if (known !== undefined) return known
+    const answer = ask()
+    answer.catch(() => {})
+    asked.set(key, answer)
+    return answer
+  }
+  const host = () => {
+    if (engine.host === null) throw new RefusedFault('The config repository is a plain directory: it has no pull requests.')
+    return engine.host
+  }
+  async function dated<T>(read: Promise<T>): Promise<Read<T>> {
+    // Facts are as old as the question, not as the answer.
+    const at = clock.now()
+    return { value: await read, at }
+  }
+  return {
+    startedAt: clock.now(),
+    async pull(number, { fresh }) {
+      const known = memory.pulls.get(number)
+      if (!fresh && known !== undefined && isUnchanged(known, memory.pullUpdatedAt.get(number), clock.now())) return known
+      return once(`pull:${number}`, async () => {
+        const read = await dated(host().reviews.pullRequest(number))
+        memory.pulls.set(number, read)
+        // One that was merged before the list begins is known to be unchanged by its absence from later lists.
+        if (!memory.pullUpdatedAt.has(number)) memory.pullUpdatedAt.set(number, read.value.updatedAt)
+        return read
+      })
+    },
+    pullsSince: (since) =>
+      once(`pulls:${since}`, async () => {
+        const summaries = await host().reviews.pullRequests({ baseRef: engine.config.branch, since })
+        // Whoever asked: what the list says has changed is not answered from memory.
+        for (const summary of summaries) memory.pullUpdatedAt.set(summary.number, summary.updatedAt)
+        return summaries
+      }),
+    ref: (project, ref) =>
+      once(`ref:${project.name}:${ref.type}:${ref.name}`, () => dated(engine.connections.refs(project).resolveRef(ref))),
+    ci: (project, sha) => once(`ci:${project.name}:${sha}`, () => dated(engine.connections.refs(project).ciEvidence(sha))),
+  }
+}
+
+function isUnchanged(known: Read<PullRequestFacts>, updatedAt: Instant | undefined, now: Instant): boolean {
+  const { value, at } = known
+  return value.updatedAt === updatedAt && value.hostTime - value.updatedAt >= CHANGE_MARGIN_MS && ageMs(at, now) < PULL_MAX_AGE_MS
+}
+
+/** What is too old to be used again need not be kept. */
+export function forgetOldReads(pulls: Map<number, Read<PullRequestFacts>>, now: Instant): void {
+  for (const [number, { at }] of pulls) if (ageMs(at, now) >= PULL_MAX_AGE_MS) pulls.delete(number)
+}
+
+/** Reads one fact. Trouble becomes "not known, because …", which never allows anything; it never stops the tick. */
+export async function fact<T>(engine: Engine, what: string, read: () => Promise<Read<T>>): Promise<Fact<T>> {
+  const startedAt = engine.clock.now()
+  try {
+    return { known: true, ...(await read()) }
+  } catch (error) {
+    if (!isOperatingFault(error)) {
+      engine.log.error('reading a fact failed unexpectedly', {
+        what,
+        error: error instanceof Error ? error.stack : String(error),
+      })
+    }
+    return { known: false, why: `${what}: ${messageOf(error)}`, at: startedAt }
+  }
+}

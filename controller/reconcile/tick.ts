@@ -1,0 +1,218 @@
+import pLimit from 'p-limit'
+import { ageMs } from '../clock.ts'
+import { isOperatingFault, messageOf } from '../errors.ts'
+import type { Job } from '../jobs/job.ts'
+import { type PlannedStep, plan, reasonOf } from '../jobs/plan.ts'
+import type { Nudge } from '../jobs/state-store.ts'
+import { applyAdopt } from './apply-adopt.ts'
+import { applyCancel, applyLookUp, applyObserve } from './apply-run.ts'
+import { applyRetry, applyStart } from './apply-start.ts'
+import { applyEnd, applyWaits } from './apply-waiting.ts'
+import type { Engine } from './engine.ts'
+import { gatherForJob } from './gather.ts'
+import { recordLateRuns } from './late-runs.ts'
+import { observe } from './observe.ts'
+import { type AcceptedConfig, lastAccepted, syncConfig } from './sync-config.ts'
+import { syncPulls } from './sync-pulls.ts'
+import { type TickFacts, tickFacts } from './tick-facts.ts'
+
+/** Deliveries looked at in one tick; more wait for the next. */
+const NUDGES_PER_TICK = 500
+/** Calls to the outside that one tick has under way at once. */
+const PARALLEL_CALLS = 4
+/** Facts, plan, facts again: what is read for one job can ask for more only so often. */
+const GATHER_ROUNDS = 3
+/** Between two passes in which nothing moved; a provider that cannot be reached must not make the loop spin. */
+const MIN_PAUSE_MS = 500
+
+/**
+ * One pass: what is asked for, what is so, what to do next, each step guarded. Level-triggered: a tick that was lost,
+ * doubled or interrupted at any point changes nothing about where the next one arrives. Gives the time in ms after which
+ * there is something to do again without any nudge.
+ */
+export async function tick(engine: Engine): Promise<number> {
+  const { clock, store, memory, timing } = engine
+  const facts = tickFacts(engine)
+  const inbox = await store.unit('nudges', (tx) => tx.nudges.pending(NUDGES_PER_TICK))
+  const nudges = inbox.map((row) => row.nudge)
+  const polls = memory.lastPollAt === null || ageMs(memory.lastPollAt, facts.startedAt) >= timing.pollMs
+  const reviewed = nudges.some((nudge) => nudge.kind === 'pull_request')
+  // An approval may be what a change of rules on the config branch was waiting for.
+  const thaws = reviewed && memory.accepted !== null && memory.accepted.state.frozen !== null
+  const looks = polls || thaws || memory.accepted === null || nudges.some((nudge) => nudge.kind === 'config')
+  const accepted = looks ? await lookAtRepository(engine, facts, nudges) : memory.accepted!
+  // A review moves nothing on the config branch, and asking the remote for it is the dearest question of a pass.
+  if (!looks && reviewed) await syncPulls(engine, facts, accepted, nudges)
+  if (polls) memory.lastPollAt = facts.startedAt
+  await recordLateRuns(engine, accepted, nudges)
+  const progressed = await decideAndApply(engine, facts, accepted, nudges)
+  if (inbox.length > 0)
+    await store.unit('nudges.settle', (tx) =>
+      tx.nudges.settle(
+        inbox.map((row) => row.id),
+        clock.now(),
+      ),
+    )
+  return progressed || inbox.length === NUDGES_PER_TICK ? 0 : nextDueIn(engine)
+}
+
+async function lookAtRepository(engine: Engine, facts: TickFacts, nudges: readonly Nudge[]): Promise<AcceptedConfig> {
+  const { memory, clock, log } = engine
+  const startedAt = clock.now()
+  try {
+    memory.accepted = await syncConfig(engine, facts)
+    memory.acceptedSeenAt = startedAt
+  } catch (error) {
+    // A repository out of reach stops nothing that is already under way: runs are followed, locks are freed, whatever is wrong.
+    memory.health.sourceError = messageOf(error)
+    memory.accepted ??= await lastAccepted(engine)
+    if (memory.accepted === null) throw error
+    if (isOperatingFault(error)) log.warn('the config repository could not be read', { error: messageOf(error) })
+    else log.error('taking the config repository over failed', { error: error instanceof Error ? error.stack : String(error) })
+    return memory.accepted
+  }
+  await syncPulls(engine, facts, memory.accepted, nudges)
+  return memory.accepted
+}
+
+/** Rules and requests are facts too: what was last seen too long ago may have been forbidden or withdrawn meanwhile. */
+function isOld({ memory, timing, clock }: Engine): boolean {
+  return memory.acceptedSeenAt === null || ageMs(memory.acceptedSeenAt, clock.now()) > timing.evidenceMaxAgeMs
+}
+
+/** While the repository cannot be read, nothing starts by rules that nobody can look up. */
+function whileReadable(engine: Engine, accepted: AcceptedConfig): AcceptedConfig {
+  const { memory, clock } = engine
+  if (!isOld(engine) || memory.health.sourceError === null || accepted.state.frozen !== null) return accepted
+  const since = memory.acceptedSeenAt ?? clock.now()
+  const text = 'The config repository cannot be read, and nothing starts by rules that may have changed since it last could.'
+  const frozen = reasonOf('config_unreadable', text, since, 'Nothing to do at first: it is read again by itself.')
+  return { ...accepted, state: { ...accepted.state, frozen } }
+}
+
+/** True when a job moved: then there may be more to do at once. */
+async function decideAndApply(
+  engine: Engine,
+  facts: TickFacts,
+  lookedUp: AcceptedConfig,
+  nudges: readonly Nudge[],
+): Promise<boolean> {
+  const limit = pLimit(PARALLEL_CALLS)
+  let accepted = whileReadable(engine, lookedUp)
+  for (let round = 0; ; round++) {
+    const observed = await observe(engine, facts, accepted, nudges)
+    const steps = plan(accepted.desired, observed, engine.timing, engine.clock.now())
+    const gathers = steps.filter((step) => step.kind === 'gather')
+    if (gathers.length > 0 && round < GATHER_ROUNDS) {
+      await Promise.all(
+        gathers.map((step) =>
+          limit(async () => {
+            const successes = observed.successes.get(step.request.key) ?? []
+            engine.memory.evidence.set(
+              step.job.id,
+              await gatherForJob(engine, facts, accepted.desired, accepted.state.head, step.job, step.request, successes, step),
+            )
+          }),
+        ),
+      )
+      continue
+    }
+    const starts = steps.some((step) => step.kind === 'start' || step.kind === 'retry')
+    if (starts && isOld(engine) && engine.memory.health.sourceError === null) {
+      const before = accepted
+      accepted = whileReadable(engine, await lookAtRepository(engine, facts, nudges))
+      forgetEdited(engine, observed.jobs, before, accepted)
+      continue
+    }
+    await keepWaiting(engine, steps)
+    await Promise.all(steps.map((step) => limit(() => applySafely(engine, facts, accepted, step))))
+    // Most passes only keep jobs waiting: a crowd is not read once more to see that nothing moved.
+    if (!steps.some(mayMove)) return false
+    return statuses(observed.jobs) !== statuses(await engine.store.unit('jobs.open', (tx) => tx.jobs.open()))
+  }
+}
+
+function mayMove(step: PlannedStep): boolean {
+  return step.kind !== 'gather' && !(step.kind === 'wait' && step.status === step.job.status)
+}
+
+/** What was read for one content of a request, above all who asked for it, says nothing about another. */
+function forgetEdited({ memory }: Engine, jobs: readonly Job[], before: AcceptedConfig, after: AcceptedConfig): void {
+  const blobIn = ({ desired }: AcceptedConfig, job: Job) => desired.requests.get(job.requestPath)?.blob
+  for (const job of jobs) if (blobIn(before, job) !== blobIn(after, job)) memory.evidence.delete(job.id)
+}
+
+function statuses(jobs: readonly Job[]): string {
+  return jobs.map((job) => `${job.id} ${job.status} ${job.attempt}`).join('\n')
+}
+
+/** When something will be due by itself: a run to look at, a refused attempt to repeat, a window that opens, the next poll. */
+async function nextDueIn(engine: Engine): Promise<number> {
+  const { timing, clock } = engine
+  const now = clock.now()
+  let due = (engine.memory.lastPollAt ?? now) + timing.pollMs
+  await engine.store.unit('due', async (tx) => {
+    const jobs = await tx.jobs.open()
+    const running = jobs.filter((job) => job.status === 'running')
+    for (const job of jobs) if (job.reason.until !== null && job.reason.until > now) due = Math.min(due, job.reason.until)
+    if (running.length === 0) return
+    for (const run of await tx.runs.of(running.map((job) => job.id))) {
+      if (run.state === 'ended') continue
+      const next = run.state === 'refused' ? (run.retryAt ?? now) : (run.observedAt ?? now) + timing.runPollMs
+      due = Math.min(due, Math.max(next, engine.memory.askAgainAt.get(run.jobId) ?? next))
+    }
+  })
+  // Never beyond the next poll, whatever the clock showed when this was last looked at.
+  return Math.min(Math.max(due - now, MIN_PAUSE_MS), Math.max(timing.pollMs, MIN_PAUSE_MS))
+}
+
+/** Waits first and together: they are quick, and a crowd of them must not slow a trigger's call down. */
+async function keepWaiting(engine: Engine, steps: readonly PlannedStep[]): Promise<void> {
+  const waits = steps.filter((step) => step.kind === 'wait')
+  try {
+    await applyWaits(engine, waits)
+  } catch (error) {
+    // Then one by one, so that the one that fails keeps none of the others from being written.
+    engine.log.warn('waiting jobs could not be written together', { jobs: waits.length, error: messageOf(error) })
+    for (const step of waits) {
+      await applyWaits(engine, [step]).catch((failure: unknown) =>
+        engine.log.error('a step failed', { step: step.kind, jobId: step.job.id, error: messageOf(failure) }),
+      )
+    }
+  }
+}
+
+/** One step that fails must not keep the others from happening; the next tick plans it again. */
+async function applySafely(engine: Engine, facts: TickFacts, accepted: AcceptedConfig, step: PlannedStep): Promise<void> {
+  try {
+    await apply(engine, facts, accepted, step)
+  } catch (error) {
+    engine.log.error('a step failed', {
+      step: step.kind,
+      jobId: step.job.id,
+      error: error instanceof Error ? error.stack : messageOf(error),
+    })
+  }
+}
+
+function apply(engine: Engine, facts: TickFacts, accepted: AcceptedConfig, step: PlannedStep): Promise<void> {
+  switch (step.kind) {
+    case 'gather':
+    case 'wait':
+      return Promise.resolve()
+    case 'end':
+      return applyEnd(engine, step)
+    case 'adopt':
+      return applyAdopt(engine, accepted, step)
+    case 'start':
+      return applyStart(engine, accepted, step)
+    case 'retry':
+      return applyRetry(engine, facts, accepted, step)
+    case 'look_up':
+      return applyLookUp(engine, accepted, step)
+    case 'observe':
+      return applyObserve(engine, accepted, step)
+    case 'cancel':
+      return applyCancel(engine, accepted, step)
+  }
+}

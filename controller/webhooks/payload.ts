@@ -1,0 +1,35 @@
+import type { Nudge } from '../jobs/state-store.ts'
+
+/** The config repository and the branch that is in force there. */
+export interface ConfigBranch {
+  fullName: string
+  branch: string
+}
+
+/** For integrations that never speak of the config repository: no repository has this name. */
+export const NOT_CONFIG: ConfigBranch = { fullName: '', branch: '' }
+
+/** A property of whatever arrived; undefined when it is not there. */
+export function field(value: unknown, key: string): unknown {
+  return typeof value === 'object' && value !== null && Object.hasOwn(value, key)
+    ? (value as Record<string, unknown>)[key]
+    : undefined
+}
+
+/** Is this the config repository? Names differ in nothing but case for the same repository; null when no config is at stake. */
+export function isInConfig(repoFullName: string, config: ConfigBranch | null): boolean | null {
+  return config === null ? null : repoFullName.toLowerCase() === config.fullName.toLowerCase()
+}
+
+/** A look at a pull request by its number, as forges count them: 32-bit integers. */
+export function pullRequestNudge(number: unknown): Nudge | null {
+  return typeof number === 'number' && Number.isInteger(number) && number > 0 && number < 2 ** 31
+    ? { kind: 'pull_request', number }
+    : null
+}
+
+/** Null also for an id beyond 2^53, which JSON.parse has already rounded: a wrong name is worse than the repository's. */
+export function runNudge(id: unknown): Nudge | null {
+  const text = typeof id === 'number' && Number.isSafeInteger(id) ? String(id) : id
+  return typeof text === 'string' && /^[1-9]\d{0,19}$/.test(text) ? { kind: 'run', externalId: text } : null
+}
