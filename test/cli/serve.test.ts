@@ -1,0 +1,83 @@
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { openScene, type Scene } from '../scenarios/scene.ts'
+import { draven, type Running, start } from './run.ts'
+
+async function idleScene(): Promise<Scene> {
+  const scene = await openScene({ idle: true })
+  onTestFinished(() => scene.close())
+  return scene
+}
+
+async function up(scene: Scene, running: Running): Promise<string> {
+  await scene.eventually('the controller to be up', () => running.stdout() !== '')
+  return /http:\/\/\S+?:\d+/.exec(running.stdout())![0]
+}
+
+describe('draven serve', () => {
+  it('prints one friendly line, answers, and stops at a signal', async () => {
+    const scene = await idleScene()
+    const running = start(['serve'], { clock: scene.clock, env: scene.env })
+    const url = await up(scene, running)
+    expect(running.stdout()).toMatch(
+      /^DRAVEN \S+ is up at http:\/\/127\.0\.0\.1:\d+ and watches http:\S+ \(main\)\. Ctrl-C stops it\.\n$/,
+    )
+    expect((await fetch(`${url}/livez`)).status).toBe(200)
+    running.signal('SIGTERM')
+    expect(await running.ended).toBe(0)
+    await expect(fetch(`${url}/livez`)).rejects.toThrow()
+    expect(running.exits).toEqual([])
+  })
+
+  it('tells where it listens as JSON, and exits at once at the second signal', async () => {
+    const scene = await idleScene()
+    const running = start(['serve', '--json'], { clock: scene.clock, env: scene.env })
+    await up(scene, running)
+    expect(JSON.parse(running.stdout())).toMatchObject({
+      url: expect.stringMatching(/^http:/),
+      watches: expect.stringContaining('(main)'),
+    })
+    running.signal('SIGINT')
+    running.signal('SIGINT')
+    expect(running.exits).toEqual([130])
+    await running.ended
+  })
+
+  it('logs what nobody caught and exits with 1', async () => {
+    const scene = await idleScene()
+    const running = start(['serve'], { clock: scene.clock, env: scene.env })
+    await up(scene, running)
+    running.crash(new Error('a loose end'))
+    expect(running.exits).toEqual([1])
+    expect(running.stderr()).toMatch(/"level":50.*a loose end.*an error was not caught/)
+    running.signal('SIGTERM')
+    await running.ended
+  })
+
+  it('logs no secret with what nobody caught, not even one that was never used', async () => {
+    const scene = await idleScene()
+    const env = { ...scene.env, DRAVEN_SECRET_UNUSED: 'canary-of-a-secret' }
+    const running = start(['serve'], { clock: scene.clock, env })
+    await up(scene, running)
+    const seen = Buffer.from(`user:${env.DRAVEN_SECRET_UNUSED}`).toString('base64')
+    running.crash(new Error(`could not use ${env.DRAVEN_SECRET_UNUSED} as in Authorization: Basic ${seen}`))
+    expect(running.stderr()).toContain('could not use ***')
+    expect(running.stderr()).not.toContain('canary')
+    expect(running.stderr()).not.toContain(seen.slice(8, 24))
+    running.signal('SIGTERM')
+    await running.ended
+  })
+
+  it('exits with 2 and the fix, without a stack, when a setting is wrong', async () => {
+    const { code, stdout, stderr } = await draven(['serve'], { env: { DRAVEN_CONFIG_DIR: '/tmp', DRAVEN_LISTEN: 'nowhere' } })
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+    expect(stderr).toBe('draven: DRAVEN_LISTEN is "nowhere".\n   fix: Set it to HOST:PORT, e.g. 127.0.0.1:8080.\n')
+  })
+
+  it('exits with 2 when another process has the database', async () => {
+    const scene = await idleScene()
+    scene.controller = await scene.start()
+    const { code, stderr } = await draven(['serve'], { clock: scene.clock, env: scene.env })
+    expect(code).toBe(2)
+    expect(stderr).toMatch(/draven\.db is in use by .*\n {3}fix: Run one controller per SQLite file/)
+  })
+})

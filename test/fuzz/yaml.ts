@@ -1,0 +1,70 @@
+import fc from 'fast-check'
+import { parseDocument } from '../../controller/model/document.ts'
+import { GOOD_REQUEST } from '../model/hostile-documents.ts'
+import { assert, type Campaign, nothingToClose } from './campaign.ts'
+
+const sign = fc.constantFrom(
+  ...'[]{},:?-&*!|>\'"%@`#~<=\n \t\\ab1.'.split(''),
+  ': ',
+  '- ',
+  '? ',
+  '\n  ',
+  '---\n',
+  '<<: ',
+  '"a": ',
+  '!!str ',
+)
+const piece = fc.oneof(
+  fc.string({ maxLength: 12 }),
+  fc.constantFrom(
+    '[',
+    '{',
+    '&',
+    '*',
+    '!',
+    '<<',
+    '__proto__',
+    '\n',
+    '- ',
+    '? ',
+    ': ',
+    "'",
+    '"',
+    '\u202e',
+    '\r',
+    '\ufeff',
+    '%YAML 1.1\n',
+  ),
+)
+const replaced = fc
+  .tuple(fc.nat(GOOD_REQUEST.length), fc.nat(8), piece)
+  .map(([at, width, text]) => GOOD_REQUEST.slice(0, at) + text + GOOD_REQUEST.slice(at + width))
+const repeated = fc
+  .tuple(fc.array(sign, { minLength: 1, maxLength: 5 }), fc.constantFrom('', 'a: ', 'a:\n  ', 'a: |\n ', '- '), fc.nat(65_000))
+  .map(([signs, before, size]) => before + signs.join('').repeat(Math.floor(size / signs.join('').length)))
+
+export const yaml: Campaign<Uint8Array> = {
+  name: 'yaml',
+  holds: 'whatever the bytes of a document are, it becomes data that says who it is, or findings',
+  nightly: 1_000_000,
+  input: fc.oneof(
+    { weight: 20, arbitrary: fc.uint8Array({ maxLength: 600 }) },
+    { weight: 40, arbitrary: fc.array(sign, { maxLength: 200 }).map((signs) => Buffer.from(signs.join(''))) },
+    { weight: 40, arbitrary: replaced.map((text) => Buffer.from(text)) },
+    { weight: 1, arbitrary: repeated.map((text) => Buffer.from(text)) },
+  ),
+  async open() {
+    return {
+      check(content) {
+        const { value, defects } = parseDocument(content, 'DeployRequest')
+        assert((value === null) === defects.length > 0, () => 'neither data nor findings, or both')
+        assert(value === null || value['kind'] === 'DeployRequest', () => 'a document of another kind was taken')
+        assert(
+          value === null || (Object.getPrototypeOf(value) === null && Object.isFrozen(value)),
+          () => 'data that can be changed',
+        )
+      },
+      close: nothingToClose,
+    }
+  },
+}

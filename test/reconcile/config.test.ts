@@ -1,0 +1,102 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { MINUTE_MS, SECOND_MS } from '../../controller/clock.ts'
+import { TransientFault } from '../../controller/errors.ts'
+import { document, requestFile } from '../scenarios/config-files.ts'
+import { type Bench, openBench } from './bench.ts'
+
+const FIRST = 'requests/shop/stage/2026-11-18-a.yaml'
+const SECOND = 'requests/shop/stage/2026-11-18-b.yaml'
+
+describe('a config repository that cannot be read', () => {
+  let bench: Bench
+  beforeEach(async () => {
+    bench = await openBench()
+    bench.commit({ [FIRST]: requestFile('branch: develop'), [SECOND]: requestFile('branch: develop') })
+    await bench.tick()
+    await bench.tick()
+    expect(await bench.job(FIRST)).toMatchObject({ status: 'running' })
+    expect(await bench.job(SECOND)).toMatchObject({ status: 'queued', reason: { code: 'lock_held' } })
+  })
+  afterEach(() => bench.close())
+
+  async function runFor(durationMs: number): Promise<void> {
+    const end = bench.clock.at + durationMs
+    while (bench.clock.at < end) bench.clock.at += Math.max(await bench.tick(), 50)
+  }
+
+  function endRun() {
+    bench.pipeline.seen = { state: 'success', externalAttempt: 1, url: null, detail: null }
+  }
+
+  it.each([
+    ['is out of reach', new TransientFault('no route to host')],
+    ['brings a bug to light', new Error('cannot read properties of undefined')],
+  ])('that %s lets runs be followed to their end, also by a new process', async (_, fault) => {
+    bench.source.fault = fault
+    bench.restart()
+    endRun()
+    await runFor(MINUTE_MS)
+    expect(await bench.job(FIRST)).toMatchObject({ status: 'success' })
+  })
+
+  it('starts nothing by rules older than any other fact may be, and says so', async () => {
+    bench.source.fault = new TransientFault('no route to host')
+    bench.clock.at += MINUTE_MS
+    endRun()
+    await runFor(MINUTE_MS)
+    expect(await bench.job(FIRST)).toMatchObject({ status: 'success' })
+    expect(await bench.job(SECOND)).toMatchObject({ status: 'queued', reason: { code: 'config_unreadable' } })
+    bench.source.fault = null
+    await runFor(MINUTE_MS)
+    expect(await bench.job(SECOND)).toMatchObject({ status: 'success' })
+  })
+
+  it('is looked at again before a start when the last look is long ago', async () => {
+    bench.engine.timing.pollMs = 30 * MINUTE_MS
+    await runFor(MINUTE_MS)
+    bench.commit({ 'holds/stop.yaml': document('Hold', 'reason: Incident 42\n') })
+    endRun()
+    await runFor(MINUTE_MS)
+    expect(await bench.job(FIRST)).toMatchObject({ status: 'success' })
+    expect(await bench.job(SECOND)).toMatchObject({ status: 'queued', reason: { code: 'held' } })
+    expect(bench.pipeline.started).toHaveLength(1)
+  })
+
+  it('that can be read waits for nobody', async () => {
+    bench.engine.timing.pollMs = 30 * MINUTE_MS
+    await runFor(MINUTE_MS)
+    endRun()
+    await runFor(30 * SECOND_MS)
+    expect(await bench.job(SECOND)).toMatchObject({ status: 'success' })
+  })
+})
+
+describe('requests that were there before the records of a plain directory', () => {
+  let bench: Bench
+  beforeEach(async () => {
+    bench = await openBench({ unseen: true })
+    bench.commit({ [FIRST]: requestFile('branch: develop') })
+  })
+  afterEach(() => bench.close())
+
+  it('are not started when the local runs are no older than the records', async () => {
+    bench.pipeline.doubts = 'the local runs are on record only since just now'
+    await bench.tick()
+    const job = await bench.job(FIRST)
+    expect(job).toMatchObject({ status: 'expired', reason: { code: 'past_unknown' } })
+    expect(job.reason.text).toContain('on record only since just now')
+    bench.restart()
+    bench.clock.at += 10 * MINUTE_MS
+    await bench.tick()
+    expect(bench.pipeline.started).toEqual([])
+  })
+
+  it('are started once where the list of local runs proves that they never were', async () => {
+    await bench.tick()
+    expect(await bench.job(FIRST)).toMatchObject({ status: 'queued', reason: { code: 'check_unavailable' } })
+    bench.clock.at += 3 * MINUTE_MS
+    await bench.tick()
+    await bench.tick()
+    expect(bench.pipeline.started).toHaveLength(1)
+  })
+})

@@ -1,0 +1,87 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { MINUTE_MS } from '../../controller/clock.ts'
+import { RefusedFault, TransientFault } from '../../controller/errors.ts'
+import { requestFile } from '../scenarios/config-files.ts'
+import { type Bench, openBench } from './bench.ts'
+
+const REQUEST = 'requests/shop/stage/2026-11-18-develop.yaml'
+
+describe('a run at a provider that is in trouble', () => {
+  let bench: Bench
+  beforeEach(async () => {
+    bench = await openBench()
+    bench.commit({ [REQUEST]: requestFile('branch: develop') })
+    await bench.tick()
+    await bench.tick()
+    expect(await bench.run(REQUEST)).toMatchObject({ state: 'started' })
+  })
+  afterEach(() => bench.close())
+
+  /** Lets the loop run as it asks to, for so long. */
+  async function runFor(durationMs: number): Promise<number> {
+    const end = bench.clock.at + durationMs
+    let ticks = 0
+    for (; bench.clock.at < end; ticks++) bench.clock.at += Math.max(await bench.tick(), 50)
+    return ticks
+  }
+
+  it('is asked about no more often than while all is well', async () => {
+    bench.pipeline.calls = []
+    bench.pipeline.fault = new TransientFault('502')
+    const ticks = await runFor(5 * MINUTE_MS)
+    expect(bench.pipeline.calls.length).toBeLessThanOrEqual(21)
+    expect(bench.pipeline.calls.length).toBeGreaterThanOrEqual(10)
+    expect(ticks).toBeLessThan(60)
+    expect(await bench.job(REQUEST)).toMatchObject({ status: 'running', reason: { code: 'provider_unreachable' } })
+    expect(await bench.lockHeld()).toBe(true)
+  })
+
+  it('keeps its lock when the controller was away for longer than a run may take', async () => {
+    bench.restart()
+    bench.clock.at += 40 * MINUTE_MS
+    await runFor(MINUTE_MS)
+    expect(await bench.job(REQUEST)).toMatchObject({ status: 'running', reason: { code: 'run_timed_out' } })
+    expect(await bench.lockHeld()).toBe(true)
+  })
+
+  it('gives its lock up when nobody answers for as long as a run may take', async () => {
+    bench.pipeline.fault = new TransientFault('502')
+    await runFor(29 * MINUTE_MS)
+    expect(await bench.lockHeld()).toBe(true)
+    await runFor(3 * MINUTE_MS)
+    expect(await bench.job(REQUEST)).toMatchObject({ status: 'failed', reason: { code: 'provider_unreachable' } })
+    expect(await bench.lockHeld()).toBe(false)
+  })
+
+  it('is left alone for as long as the provider asks', async () => {
+    bench.pipeline.calls = []
+    bench.pipeline.fault = new TransientFault('rate limit', 20 * MINUTE_MS)
+    await runFor(19 * MINUTE_MS)
+    expect(bench.pipeline.calls).toHaveLength(1)
+    bench.pipeline.fault = null
+    bench.pipeline.seen = { state: 'success', externalAttempt: 1, url: null, detail: null }
+    await runFor(2 * MINUTE_MS)
+    expect(await bench.job(REQUEST)).toMatchObject({ status: 'success' })
+    expect(await bench.lockHeld()).toBe(false)
+  })
+
+  it('is seen to have ended although the provider refuses to cancel it', async () => {
+    bench.pipeline.cancelFault = new RefusedFault('403 Resource not accessible', 403)
+    bench.commit({ [REQUEST]: null })
+    await runFor(MINUTE_MS)
+    bench.pipeline.seen = { state: 'success', externalAttempt: 1, url: null, detail: null }
+    await runFor(MINUTE_MS)
+    expect(await bench.job(REQUEST)).toMatchObject({ status: 'success' })
+    expect(await bench.lockHeld()).toBe(false)
+  })
+
+  it('says again that it is to stop when the provider is back', async () => {
+    bench.commit({ [REQUEST]: null })
+    await runFor(MINUTE_MS)
+    bench.pipeline.fault = new TransientFault('502')
+    await runFor(MINUTE_MS)
+    bench.pipeline.fault = null
+    await runFor(MINUTE_MS)
+    expect(await bench.job(REQUEST)).toMatchObject({ status: 'running', reason: { code: 'cancel_pending' } })
+  })
+})

@@ -1,0 +1,388 @@
+import type { AuditEvent } from '../../controller/audit/event.ts'
+import type { Instant } from '../../controller/clock.ts'
+import { MINUTE_MS } from '../../controller/clock.ts'
+import type { Trigger } from '../../controller/jobs/executor.ts'
+import type { Job, Lock, Run } from '../../controller/jobs/job.ts'
+import type { ConfigState } from '../../controller/jobs/state-store.ts'
+import type { Delivery } from '../../controller/webhooks/inbox.ts'
+import type { Forge } from './forge.ts'
+import { brought, whyNotStart, whyRulesNotInForce } from './oracle.ts'
+import { isLive, type Pipelines, type SimRun } from './pipelines.ts'
+import type { Write } from './recorder.ts'
+import type { Remote } from './remote.ts'
+
+/** What was durably written so far, as told by the writes themselves. */
+export interface Shadow {
+  config: ConfigState | null
+  /** Rules that were in force, oldest first. */
+  rulesInForce: { at: Instant; commit: ConfigState['rulesCommit'] }[]
+  jobs: Map<string, Job>
+  /** By `job#attempt`. */
+  runs: Map<string, Run>
+  locks: Map<string, Lock>
+}
+
+export interface Truth {
+  now(): Instant
+  remote: Remote
+  forge: Forge
+  pipelines: Pipelines
+}
+
+/** The invariants, each checked when something happened that could break it. The first breach is kept. */
+export interface Checks {
+  violation: string | null
+  shadow: Shadow
+  committed(unit: string, writes: readonly Write[]): void
+  sent(trigger: Trigger): void
+  runCreated(run: SimRun): void
+  cancelAsked(run: SimRun): void
+  /** A provider was asked about a job's run, with or without an answer. */
+  answered(jobId: string | null, ok: boolean): void
+  acknowledged(delivery: Delivery): void
+  /** Something became visible outside. */
+  shown(where: string, what: object): void
+  reported(message: string, text: string): void
+  /** How often each check looked. */
+  looked: Map<string, number>
+  acked: Set<string>
+}
+
+/** Written out again on purpose: not the table of the controller. */
+const LEGAL: Readonly<Record<string, string>> = {
+  queued: 'queued waiting_approval running failed canceled expired',
+  waiting_approval: 'waiting_approval queued failed canceled expired',
+  running: 'running success failed canceled',
+  success: '',
+  failed: '',
+  canceled: '',
+  expired: '',
+}
+const ENDED = new Set(['success', 'failed', 'canceled', 'expired'])
+/** Reasons in which a job stands in line, ready as far as anybody knows. */
+const IN_LINE = new Set(['lock_held', 'queue_position', 'ready'])
+
+export function createChecks(truth: Truth): Checks {
+  const { now, remote, pipelines } = truth
+  const shadow: Shadow = { config: null, rulesInForce: [], jobs: new Map(), runs: new Map(), locks: new Map() }
+  const sends = new Set<string>()
+  const fences = new Map<string, number>()
+  const inVain = new Map<string, { since: Instant; times: number }>()
+  /** Runs whose lock was given up on purpose, after a whole run time without an answer. */
+  const excused = new Set<SimRun>()
+
+  function look(name: string): void {
+    checks.looked.set(name, (checks.looked.get(name) ?? 0) + 1)
+  }
+  function breach(text: string): void {
+    checks.violation ??= text
+  }
+  function must(name: string, holds: boolean, text: () => string): void {
+    look(name)
+    if (!holds) breach(`${name}: ${text()}`)
+  }
+
+  function liveRuns(key: string): SimRun[] {
+    return pipelines.runs.filter(
+      (run) => keyOf(run) === key && run.trigger.type !== 'dry_run' && !run.byHand && !excused.has(run) && isLive(run, now()),
+    )
+  }
+
+  function keyOf(run: SimRun): string {
+    return shadow.jobs.get(run.trigger.jobId)?.key ?? ''
+  }
+
+  function isExclusive(job: Job): boolean {
+    const rules = shadow.config === null ? null : remote.commit(shadow.config.rulesCommit)!.rules
+    return job.type !== 'dry_run' && (rules?.environments[job.key]?.exclusive ?? true)
+  }
+
+  // ── writes ──────────────────────────────────────────────────────────────
+
+  function jobWritten(before: Extract<Write, { table: 'job' }>['before'], job: Job, audits: readonly AuditEvent[]): void {
+    const known = shadow.jobs.get(job.id)
+    if (before === null) {
+      must('a path is used once', known === undefined, () => `job ${job.id} was made twice`)
+    } else {
+      const from = known?.status ?? 'nothing'
+      must('terminal is terminal', !ENDED.has(from), () => `job ${job.id} was ${from} and was written again`)
+      must('legal moves', (LEGAL[from] ?? '').split(' ').includes(job.status), () => `job ${job.id} went ${from} → ${job.status}`)
+      must(
+        'compare and set',
+        known?.version === before.version && known.attempt === before.attempt && job.version === before.version + 1,
+        () => `job ${job.id} was at version ${known?.version}, the write had read ${before.version}`,
+      )
+      if (from !== job.status) {
+        const audited = audits.some(
+          (event) =>
+            event.action === 'status_changed' &&
+            event.jobId === job.id &&
+            event.data['from'] === from &&
+            event.data['to'] === job.status,
+        )
+        must(
+          'every change of status is audited with it',
+          audited,
+          () => `${from} → ${job.status} of ${job.id} is not in the audit`,
+        )
+        if (ENDED.has(job.status)) jobEnded(job)
+      }
+    }
+    shadow.jobs.set(job.id, job)
+  }
+
+  function jobEnded(job: Job): void {
+    const run = shadow.runs.get(`${job.id}#${job.attempt}`)
+    const real = pipelines.runs.find((each) => each.id === run?.externalId)
+    const over = real !== undefined && !isLive(real, now())
+    const says = () =>
+      `job ${job.id} ended as ${job.status} (${job.reason.code}), its run ${real?.id} is ${real?.conclusion}, over: ${over}`
+    if (job.status === 'success') must('an end is the provider’s word', over && real!.conclusion === 'success', says)
+    if (job.reason.code === 'run_failed') must('an end is the provider’s word', over && real!.conclusion === 'failed', says)
+    if (job.reason.code === 'run_canceled') must('an end is the provider’s word', over && real!.conclusion === 'canceled', says)
+    if (job.reason.code === 'run_vanished') must('an end is the provider’s word', over && real!.vanishedAt !== null, says)
+    if (job.reason.code === 'requester_unknown') {
+      const head = remote.commit(shadow.config!.head)!
+      const text = head.requests.get(job.requestPath) ?? ''
+      const pull = truth.forge.pulls.find(
+        (each) => each.author !== 'robot[bot]' && brought(truth, each, head, job.requestPath, text),
+      )
+      must(
+        'nobody is refused who asked rightly',
+        pull === undefined,
+        () => `job ${job.id} came with pull request ${pull?.number} and was refused as pushed`,
+      )
+    }
+    if (job.status === 'expired' || job.reason.code === 'request_deleted') {
+      must(
+        'what never ran has no run',
+        liveJobRuns(job.id).length === 0,
+        () => `job ${job.id} ended as ${job.status} with a live run`,
+      )
+    }
+  }
+
+  function liveJobRuns(id: string): SimRun[] {
+    return pipelines.runs.filter((run) => run.trigger.jobId === id && !run.byHand && isLive(run, now()))
+  }
+
+  function released(lock: Pick<Lock, 'key' | 'jobId' | 'fence'>, audits: readonly AuditEvent[]): void {
+    const job = shadow.jobs.get(lock.jobId)
+    shadow.locks.delete(lock.key)
+    must(
+      'locks are audited',
+      audits.some((event) => event.action === 'lock_released'),
+      () => `${lock.key} was released without a word`,
+    )
+    must(
+      'a lock is released with the end of its job',
+      job !== undefined && ENDED.has(job.status),
+      () => `${lock.key} was released while its job is ${job?.status}`,
+    )
+    const live = liveJobRuns(lock.jobId)
+    look('no release over a live run')
+    if (live.length === 0 || job === undefined) return
+    const asked = inVain.get(lock.jobId)
+    const limitMs = (remote.commit(shadow.config!.rulesCommit)!.rules.environments[job.key]?.maxRunMinutes ?? 60) * MINUTE_MS
+    const givenUp =
+      (job.reason.code === 'provider_unreachable' || job.reason.code === 'trigger_outcome_unknown') &&
+      asked !== undefined &&
+      asked.times >= 2 &&
+      now() - asked.since >= limitMs * 0.9
+    for (const run of live) excused.add(run)
+    must('no release over a live run', givenUp, () => {
+      const vain =
+        asked === undefined
+          ? 'was never asked in vain'
+          : `was asked in vain ${asked.times} times for ${(now() - asked.since) / 1000} s`
+      return `${lock.key} was released (${job.reason.code}) while run ${live[0]!.id} is alive; the provider ${vain}`
+    })
+  }
+
+  function locked(lock: Lock, audits: readonly AuditEvent[]): void {
+    must(
+      'locks are audited',
+      audits.some((event) => event.action === 'lock_acquired'),
+      () => `${lock.key} was taken without a word`,
+    )
+    must('one holder', !shadow.locks.has(lock.key), () => `${lock.key} was taken while it was held`)
+    must(
+      'fences grow',
+      lock.fence > (fences.get(lock.key) ?? 0),
+      () => `fence ${lock.fence} of ${lock.key} after ${fences.get(lock.key)}`,
+    )
+    fences.set(lock.key, lock.fence)
+    shadow.locks.set(lock.key, lock)
+  }
+
+  function intended(run: Run, audits: readonly AuditEvent[]): void {
+    const job = shadow.jobs.get(run.jobId)!
+    const why = whyNotStart(truth, shadow, job)
+    must('no start that the rules forbid', why === null, () => `job ${job.id} (${job.requestPath}) was let start: ${why}`)
+    must(
+      'an intent is audited',
+      audits.some((event) => event.action === 'trigger_intended'),
+      () => `no audit of ${job.id}#${run.attempt}`,
+    )
+    must('one attempt at a time', run.attempt === job.attempt, () => `attempt ${run.attempt} of a job at ${job.attempt}`)
+    if (!isExclusive(job)) return
+    const lock = shadow.locks.get(`environment:${job.key}`)
+    must(
+      'the lock is held before the trigger',
+      lock?.jobId === job.id && lock.fence === run.fence,
+      () => `${job.id} starts, the lock is with ${lock?.jobId}`,
+    )
+    const main = remote.head()
+    const overtaken = [...shadow.jobs.values()].find(
+      (other) =>
+        other.key === job.key &&
+        other.seq < job.seq &&
+        other.status === 'queued' &&
+        other.type !== 'dry_run' &&
+        IN_LINE.has(other.reason.code) &&
+        main.requests.has(other.requestPath) &&
+        job.attempt === 1,
+    )
+    must(
+      'first in, first out',
+      overtaken === undefined,
+      () => `job ${job.seq} starts before ${overtaken?.seq} (${overtaken?.reason.code})`,
+    )
+  }
+
+  function configWritten(state: ConfigState, audits: readonly AuditEvent[]): void {
+    const before = shadow.config
+    if (before !== null) {
+      must('accepted history only grows', remote.isAncestor(before.head, state.head), () => `${before.head} → ${state.head}`)
+      if (before.rulesCommit !== state.rulesCommit) {
+        const why = whyRulesNotInForce(truth, before, state)
+        must('rules need an admin', why === null, () => why!)
+      }
+      const told = audits.some(({ action }) => action.startsWith('config_') || action === 'rules_change_held')
+      must('config is audited', told || before.head === state.head, () => `${state.head} was accepted without a word`)
+    }
+    if (before?.rulesCommit !== state.rulesCommit) shadow.rulesInForce.push({ at: now(), commit: state.rulesCommit })
+    shadow.config = state
+  }
+
+  const checks: Checks = {
+    violation: null,
+    shadow,
+    looked: new Map(),
+    acked: new Set(),
+
+    committed(_unit, writes) {
+      const audits = writes.flatMap((write) => (write.table === 'audit' ? [write.event] : []))
+      for (const write of writes) {
+        switch (write.table) {
+          case 'config':
+            configWritten(write.state, audits)
+            break
+          case 'job':
+            jobWritten(write.before, write.job, audits)
+            break
+          case 'run inserted':
+            must(
+              'an attempt is intended once',
+              !shadow.runs.has(`${write.run.jobId}#${write.run.attempt}`),
+              () => write.run.jobId,
+            )
+            shadow.runs.set(`${write.run.jobId}#${write.run.attempt}`, write.run)
+            break
+          case 'run': {
+            const key = `${write.run.jobId}#${write.run.attempt}`
+            const was = shadow.runs.get(key)
+            must(
+              'an ended run is over',
+              was?.state !== 'ended' || write.run.state === 'ended',
+              () => `${key} was ended and is ${write.run.state}`,
+            )
+            shadow.runs.set(key, write.run)
+            break
+          }
+          case 'locked':
+            locked(write.lock, audits)
+            break
+          case 'released':
+            released(write.lock, audits)
+            break
+          case 'audit':
+            break
+        }
+      }
+      // Once the whole unit is known: a start is judged with its lock and its job.
+      for (const write of writes)
+        if (write.table === 'run inserted' && write.run.state === 'intended') intended(write.run, audits)
+    },
+
+    sent(trigger) {
+      const attempt = `${trigger.jobId}#${trigger.attempt}`
+      must('at most one send per attempt', !sends.has(attempt), () => `${attempt} was sent twice`)
+      sends.add(attempt)
+      const job = shadow.jobs.get(trigger.jobId)
+      const run = shadow.runs.get(attempt)
+      must(
+        'intent before send',
+        run?.state === 'intended' || run?.state === 'unknown',
+        () => `${attempt} was sent and its intent is ${run?.state}`,
+      )
+      must(
+        'only a running job is sent',
+        job?.status === 'running' && job.attempt === trigger.attempt,
+        () => `${attempt} is ${job?.status}`,
+      )
+      must(
+        'what was approved is what runs',
+        job?.pin?.sha === trigger.sha && job.type === trigger.type && job.environment === trigger.environment,
+        () => `${attempt} sends ${trigger.sha}, pinned ${job?.pin?.sha}`,
+      )
+      if (job !== undefined && isExclusive(job)) {
+        must(
+          'the lock is held while a run lives',
+          shadow.locks.get(`environment:${job.key}`)?.jobId === job.id,
+          () => `${attempt} was sent without the lock`,
+        )
+      }
+    },
+
+    runCreated(run) {
+      const job = shadow.jobs.get(run.trigger.jobId)
+      if (job === undefined || !isExclusive(job)) return
+      const live = liveRuns(job.key)
+      must(
+        'one live run per exclusive environment',
+        live.length <= 1,
+        () => `${live.map((each) => each.id).join(' and ')} are alive in ${job.key}`,
+      )
+    },
+
+    cancelAsked(run) {
+      must('a dry run is never canceled', run.trigger.type !== 'dry_run', () => `run ${run.id} is a dry run`)
+    },
+
+    answered(jobId, ok) {
+      if (jobId === null) return
+      if (ok) inVain.delete(jobId)
+      else inVain.set(jobId, { since: inVain.get(jobId)?.since ?? now(), times: (inVain.get(jobId)?.times ?? 0) + 1 })
+    },
+
+    acknowledged(delivery) {
+      checks.acked.add(`${delivery.integration} ${delivery.deliveryId}`)
+    },
+
+    shown(where, what) {
+      must(
+        'nothing leaves that is no plain text',
+        !JSON.stringify(what).includes('undefined'),
+        () => `${where} shows "undefined"`,
+      )
+    },
+
+    reported(message, text) {
+      look('no programming errors')
+      if (/TypeError|ReferenceError|RangeError|illegal job transition|unexpectedly/.test(text + message))
+        breach(`no programming errors: ${message} ${text.slice(0, 600)}`)
+    },
+  }
+  return checks
+}

@@ -1,0 +1,101 @@
+import { type Instant, MINUTE_MS, SECOND_MS } from '../../controller/clock.ts'
+import type { RunHandle, RunObservation, Trigger } from '../../controller/jobs/executor.ts'
+import type { Choices } from './choices.ts'
+
+export interface SimRun {
+  id: string
+  repo: string
+  trigger: Trigger
+  createdAt: Instant
+  /** Lists show it from then on. */
+  listedAt: Instant
+  beginsAt: Instant
+  endsAt: Instant
+  conclusion: 'success' | 'failed' | 'canceled' | 'timed_out'
+  /** Somebody must release it first, at this time. */
+  blockedUntil: Instant | null
+  canceledAt: Instant | null
+  ignoresCancel: boolean
+  /** Deleted at the provider. */
+  vanishedAt: Instant | null
+  attempt: number
+  /** Started again by hand after it had ended; nobody guards such a run. */
+  byHand: boolean
+}
+
+/** The provider's runs, told by the world's time. */
+export interface Pipelines {
+  runs: SimRun[]
+  create(repo: string, trigger: Trigger): SimRun
+  cancel(run: SimRun): void
+  observe(repo: string, id: string): RunObservation
+  find(repo: string, jobId: string, stale: boolean): RunHandle[]
+}
+
+const QUEUES_MS = [2 * SECOND_MS, 0, 90 * SECOND_MS]
+const LENGTHS_MS = [MINUTE_MS, 10 * SECOND_MS, 6 * MINUTE_MS, 50 * MINUTE_MS]
+const LAGS_MS = [0, SECOND_MS, 20 * SECOND_MS, 100 * SECOND_MS]
+const CONCLUSIONS = ['success', 'failed', 'canceled', 'timed_out'] as const
+
+export function createPipelines(now: () => Instant, choices: Choices, changed: (run: SimRun) => void): Pipelines {
+  const pipelines: Pipelines = {
+    runs: [],
+    create(repo, trigger) {
+      const createdAt = now()
+      const beginsAt = createdAt + QUEUES_MS[choices.pick(QUEUES_MS.length, 0.3)]!
+      const blocked = choices.pick(2, 0.05) === 1 ? beginsAt + 3 * MINUTE_MS : null
+      const run: SimRun = {
+        id: String(1_000 + pipelines.runs.length),
+        repo,
+        trigger,
+        createdAt,
+        listedAt: createdAt + LAGS_MS[choices.pick(LAGS_MS.length, 0.3)]!,
+        beginsAt,
+        blockedUntil: blocked,
+        endsAt: (blocked ?? beginsAt) + LENGTHS_MS[choices.pick(LENGTHS_MS.length, 0.4)]!,
+        conclusion: CONCLUSIONS[choices.pick(CONCLUSIONS.length, 0.2)]!,
+        canceledAt: null,
+        ignoresCancel: choices.pick(2, 0.1) === 1,
+        vanishedAt: null,
+        attempt: 1,
+        byHand: false,
+      }
+      pipelines.runs.push(run)
+      changed(run)
+      return run
+    },
+    cancel(run) {
+      if (!isLive(run, now()) || run.canceledAt !== null || run.ignoresCancel) return
+      run.canceledAt = now()
+      run.conclusion = 'canceled'
+      run.endsAt = Math.min(run.endsAt, now() + LAGS_MS[choices.pick(LAGS_MS.length, 0.5)]!)
+      changed(run)
+    },
+    observe(repo, id) {
+      const run = pipelines.runs.find((each) => each.id === id && each.repo === repo)
+      const at = now()
+      if (run === undefined || (run.vanishedAt !== null && run.vanishedAt <= at)) {
+        return { state: 'vanished', externalAttempt: 1, url: null, detail: `no run ${id}` }
+      }
+      return { state: stateOf(run, at), externalAttempt: run.attempt, url: `https://forge.test/run/${id}`, detail: null }
+    },
+    find(repo, jobId, stale) {
+      const at = now()
+      return pipelines.runs
+        .filter((run) => run.repo === repo && run.trigger.jobId === jobId && run.listedAt <= at)
+        .filter((run) => run.vanishedAt === null && !(stale && run.createdAt > at - 100 * SECOND_MS))
+        .map((run) => ({ externalId: run.id, externalAttempt: run.attempt, url: null }))
+    },
+  }
+  return pipelines
+}
+
+export function isLive(run: SimRun, at: Instant): boolean {
+  return run.createdAt <= at && at < run.endsAt && (run.vanishedAt === null || at < run.vanishedAt)
+}
+
+function stateOf(run: SimRun, at: Instant): RunObservation['state'] {
+  if (at >= run.endsAt) return run.conclusion
+  if (at < run.beginsAt) return 'queued'
+  return run.blockedUntil !== null && at < run.blockedUntil ? 'blocked' : 'active'
+}

@@ -1,0 +1,260 @@
+import type { Clock, Instant } from '../../controller/clock.ts'
+import { MINUTE_MS, SECOND_MS } from '../../controller/clock.ts'
+import { TransientFault } from '../../controller/errors.ts'
+import type { Choices } from './choices.ts'
+import { APPLICABLE, type EffectKind, type Fault, type FaultRates } from './faults.ts'
+
+/** A controller process: what it has under way dies with it. */
+export interface Actor {
+  name: string
+  dead: boolean
+  pausedUntil: Instant
+  /** How far its clock is ahead of the world's. */
+  skewMs: number
+}
+
+/** The one scheduler: every effect is parked here and happens when its turn has come, in virtual time. */
+export interface World {
+  now(): Instant
+  clockOf(actor: Actor): Clock
+  /**
+   * Parks an effect of an actor. `perform` does it, all at once; it is told of a fault that only it can act out. The promise
+   * settles in the step in which the effect happened, or never when its actor died.
+   */
+  call<T>(actor: Actor, label: string, kind: EffectKind, perform: (fault: Fault | null) => T | Promise<T>): Promise<T>
+  /** Something that happens by itself at a time: people, runs, deliveries. */
+  at(time: Instant, label: string, happen: () => void | Promise<void>): void
+  /** One thing happens. False: nothing is left to happen before `until`, and it is `until` now. */
+  step(until: Instant): Promise<boolean>
+  /** Called with each actor that a fault killed. */
+  onCrash: (actor: Actor) => void
+  crash(actor: Actor): void
+  /** Called when a call is held up, or a trigger did not go well: a good moment for something else to change. */
+  onTrouble: (odds: number) => void
+  trace(text: string): void
+  /** A number made of everything that happened, and when. */
+  traceHash(): string
+  steps(): number
+  /** Until then neither forge nor pipelines answer. */
+  outageUntil: Instant
+  /** While false nothing fails and nothing is late: the world heals. */
+  faulty: boolean
+}
+
+const OUTSIDE: ReadonlySet<EffectKind> = new Set<EffectKind>(['read', 'list', 'trigger', 'cancel', 'send'])
+
+interface Parked {
+  actor: Actor
+  label: string
+  kind: EffectKind
+  readyAt: Instant
+  order: number
+  /** A call is late or held up only once. */
+  delayed: boolean
+  run(fault: Fault | null): Promise<void>
+  fail(error: Error): void
+}
+
+interface Happening {
+  at: Instant
+  order: number
+  label: string
+  happen: () => void | Promise<void>
+}
+
+const SELDOM_FACTOR = 4
+
+const DELAYS_MS = [0, 50, SECOND_MS, 5 * SECOND_MS, 18 * SECOND_MS]
+const TRIGGER_DELAYS_MS = [0, 50, SECOND_MS, 9 * SECOND_MS]
+const PAUSES_MS = [0, SECOND_MS, 20 * SECOND_MS, 3 * MINUTE_MS, 45 * MINUTE_MS]
+
+export interface WorldOptions {
+  choices: Choices
+  rates: FaultRates
+  startAt: Instant
+  /** Counts a fault at an effect. */
+  mark: (fault: Fault | 'none' | 'outage', label: string) => void
+  /** Receives every line of the history; null when nobody reads it. */
+  write: ((line: string) => void) | null
+}
+
+export function createWorld({ choices, rates, startAt, mark, write }: WorldOptions): World {
+  let now = startAt
+  let order = 0
+  let steps = 0
+  let hash = 0x811c9dc5
+  let hash2 = 0
+  let parked: Parked[] = []
+  const agenda: Happening[] = []
+  /** How often each effect had its turn. */
+  const seen = new Map<string, number>()
+
+  function trace(text: string): void {
+    for (let index = 0; index < text.length; index++) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193)
+    hash2 = (Math.imul(hash2, 31) + hash + (now % 0x7fffffff)) | 0
+    write?.(`${new Date(now).toISOString()} ${text}`)
+  }
+
+  function faultFor(effect: Parked): Fault | null {
+    const faults = APPLICABLE[effect.kind]
+    if (!world.faulty || faults.length === 0) return null
+    if (world.outageUntil > now && OUTSIDE.has(effect.kind)) {
+      mark('outage', effect.label)
+      return 'fail'
+    }
+    // What happens seldom is struck more often, else all faults would hit the polling.
+    const times = seen.get(effect.label) ?? 0
+    seen.set(effect.label, times + 1)
+    const factor = times < 2 ? SELDOM_FACTOR : 1
+    const drawn = choices.weighted(faults.map((fault) => (effect.delayed && isDelay(fault) ? 0 : rates[fault] * factor)))
+    const fault = drawn === 0 ? null : faults[drawn - 1]!
+    mark(fault ?? 'none', effect.label)
+    return fault
+  }
+
+  function crash(actor: Actor): void {
+    actor.dead = true
+    parked = parked.filter((effect) => effect.actor !== actor)
+    world.onCrash(actor)
+  }
+
+  /** An effect whose turn has come happens, as it should or as its fault wants it. */
+  async function happen(effect: Parked): Promise<void> {
+    const fault = faultFor(effect)
+    trace(`${effect.actor.name} ${effect.label}${fault === null ? '' : ` !${fault}`}`)
+    const back = () => {
+      effect.delayed = true
+      parked.push(effect)
+    }
+    if (fault === 'slow' || (fault !== null && effect.kind === 'trigger')) world.onTrouble(effect.kind === 'trigger' ? 0.6 : 0.1)
+    switch (fault) {
+      case 'slow': {
+        const delays = effect.kind === 'trigger' ? TRIGGER_DELAYS_MS : DELAYS_MS
+        effect.readyAt = now + delays[choices.pick(delays.length)]!
+        return back()
+      }
+      case 'pause':
+        effect.actor.pausedUntil = now + PAUSES_MS[choices.pick(PAUSES_MS.length)]!
+        return back()
+      case 'crash_before':
+        return crash(effect.actor)
+      case 'crash_after':
+        await effect.run(null)
+        return crash(effect.actor)
+      case 'crash_late':
+        // The request was on its way when its sender died: it arrives all the same, before its deadline would have come.
+        world.at(now + TRIGGER_DELAYS_MS[choices.pick(TRIGGER_DELAYS_MS.length)]!, `${effect.label} arrives`, () =>
+          effect.run(null),
+        )
+        return crash(effect.actor)
+      case 'fail':
+        return effect.fail(new TransientFault(`simulated: ${effect.label} failed`))
+      case 'busy':
+        return effect.fail(new TransientFault(`simulated: ${effect.label} was asked to wait`, 30 * SECOND_MS))
+      case 'lost':
+        await effect.run('lost')
+        return
+      default:
+        return effect.run(fault)
+    }
+  }
+
+  const world: World = {
+    outageUntil: 0,
+    faulty: true,
+    onCrash: () => {},
+    onTrouble: () => {},
+    now: () => now,
+    trace,
+    traceHash: () => `${(hash >>> 0).toString(16).padStart(8, '0')}${(hash2 >>> 0).toString(16).padStart(8, '0')}`,
+    steps: () => steps,
+    crash,
+
+    clockOf: (actor) => ({
+      now: () => now + actor.skewMs,
+      sleep(durationMs, signal) {
+        return new Promise((resolve) => {
+          if (actor.dead) return
+          if (signal?.aborted) return resolve()
+          const effect: Parked = {
+            actor,
+            label: 'sleep',
+            kind: 'sleep',
+            readyAt: now + Math.max(0, durationMs),
+            order: order++,
+            delayed: false,
+            run: async () => resolve(),
+            fail: () => resolve(),
+          }
+          parked.push(effect)
+          signal?.addEventListener('abort', () => {
+            parked = parked.filter((other) => other !== effect)
+            resolve()
+          })
+        })
+      },
+    }),
+
+    call<T>(actor: Actor, label: string, kind: EffectKind, perform: (fault: Fault | null) => T | Promise<T>): Promise<T> {
+      return new Promise<T>((resolve, reject) => {
+        if (actor.dead) return
+        const run = async (fault: Fault | null) => {
+          try {
+            const value = await perform(fault)
+            if (fault === 'lost') reject(new TransientFault(`simulated: the answer to ${label} was lost`))
+            else resolve(value)
+          } catch (error) {
+            reject(error)
+          }
+        }
+        parked.push({ actor, label, kind, readyAt: now, order: order++, delayed: false, run, fail: reject })
+      })
+    },
+
+    at(time, label, happening) {
+      const entry = { at: Math.max(time, now), order: order++, label, happen: happening }
+      const place = agenda.findIndex((other) => other.at > entry.at)
+      if (place === -1) agenda.push(entry)
+      else agenda.splice(place, 0, entry)
+    },
+
+    async step(until) {
+      const ready: Parked[] = []
+      let next = agenda[0]?.at ?? Number.POSITIVE_INFINITY
+      for (const effect of parked) {
+        const time = Math.max(effect.readyAt, effect.actor.pausedUntil)
+        if (time <= now) ready.push(effect)
+        else if (time < next) next = time
+      }
+      const due = agenda[0] !== undefined && agenda[0].at <= now
+      if (ready.length === 0 && !due) {
+        if (next > until) {
+          now = until
+          return false
+        }
+        now = next
+        return true
+      }
+      steps++
+      const options = ready.length + (due ? 1 : 0)
+      const index = options > 1 && world.faulty ? choices.pick(options, rates.reorder) : 0
+      if (index < ready.length) {
+        const effect = ready[index]!
+        parked = parked.filter((other) => other !== effect)
+        await happen(effect)
+      } else {
+        const happening = agenda.shift()!
+        trace(happening.label)
+        await happening.happen()
+      }
+      // Everything that follows from it without waiting happens before the next thing does.
+      await new Promise(setImmediate)
+      return true
+    },
+  }
+  return world
+}
+
+function isDelay(fault: Fault): boolean {
+  return fault === 'slow' || fault === 'pause'
+}
