@@ -50,7 +50,7 @@ const TOLERANCE_MS = 5 * MINUTE_MS
 function isToken(header: Header, secret: string): boolean {
   const digest = (text: string) => createHash('sha256').update(text).digest()
   const token = header('x-gitlab-token')
-  return timingSafeEqual(digest(token ?? ''), digest(secret)) && token !== undefined
+  return token !== undefined && timingSafeEqual(digest(token), digest(secret))
 }
 
 /** Standard Webhooks: HMAC-SHA256 over `id.timestamp.body`, base64, one of several in the header. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { chainRow, GENESIS_HASH, verifyChain } from '../../controller/audit/chain.ts'
+import { chainRow, GENESIS_HASH, verifyChain, verifyTail } from '../../controller/audit/chain.ts'
 import type { AuditEvent, AuditRow } from '../../controller/audit/event.ts'
 
 function event(index: number): AuditEvent {
@@ -60,6 +60,8 @@ describe('the audit chain', () => {
       { environment: 'shop/stage' },
       { commit: 'f'.repeat(40) },
       { data: { from: 'queued' } },
+      // What no event can hold is no row of ours either.
+      { data: { from: Number.NaN } },
       { hash: 'f'.repeat(64) },
       { previousHash: 'f'.repeat(64) },
       { seq: 77 },
@@ -98,5 +100,29 @@ describe('the audit chain', () => {
     for (const row of rows) rewritten.push(chainRow(rewritten.at(-1) ?? null, { ...row, actor: 'mallory' }))
     expect(await verifyChain(each(rewritten))).toMatchObject({ ok: true })
     expect(await verifyChain(each(rewritten), { seq, hash })).toMatchObject({ ok: false, seq: 6, kind: 'replaced' })
+  })
+})
+
+describe('the end of an audit chain', () => {
+  test('holds alone, from wherever it begins', () => {
+    const rows = chainOf(6)
+    for (let from = 0; from < 6; from += 1) {
+      expect(verifyTail(rows.slice(from))).toEqual({ ok: true, rows: 6 - from, head: { seq: 6, hash: rows[5]!.hash } })
+    }
+    expect(verifyTail([])).toEqual({ ok: true, rows: 0, head: null })
+  })
+
+  test('breaks where a row was changed, taken out or begins what it cannot begin', () => {
+    const rows = chainOf(6)
+    const edited = rows.with(4, { ...rows[4]!, actor: 'mallory' }).slice(3)
+    expect(verifyTail(edited)).toMatchObject({ ok: false, seq: 5, kind: 'edited', rows: 4 })
+    expect(verifyTail([rows[3]!, rows[5]!])).toMatchObject({ ok: false, seq: 5, kind: 'missing', rows: 4 })
+    expect(verifyTail([{ ...rows[0]!, previousHash: 'f'.repeat(64) }])).toMatchObject({
+      ok: false,
+      seq: 1,
+      kind: 'unlinked',
+      rows: 0,
+    })
+    expect(verifyTail([{ ...rows[2]!, actor: 'mallory' }])).toMatchObject({ ok: false, seq: 3, kind: 'edited', rows: 2 })
   })
 })

@@ -76,6 +76,7 @@ function intake(secrets: readonly string[]) {
     onDelivery: () => {},
   })
   return {
+    app,
     inbox,
     async deliver(headers: Record<string, string>, body = BODY, event = 'Merge Request Hook') {
       const all = { 'content-type': 'application/json', 'x-gitlab-event': event, ...headers }
@@ -113,6 +114,12 @@ describe('the secret token of a delivery', () => {
     expect(await intake(['new', TOKEN]).deliver({ 'x-gitlab-token': TOKEN })).toBe(202)
   })
 
+  it('is never empty', () => {
+    const delivery = { header: () => '', body: Buffer.from(BODY), now: NOW }
+    expect(gitlabSender.isAuthentic({ ...delivery, secrets: [''] })).toBe(false)
+    expect(gitlabSender.isAuthentic({ ...delivery, header: () => undefined, secrets: [''] })).toBe(false)
+  })
+
   it('is never a signing token sent in the open', async () => {
     expect(await intake([SIGNING]).deliver({ 'x-gitlab-token': SIGNING })).toBe(401)
   })
@@ -132,6 +139,8 @@ describe('the signature of a delivery by GitLab', () => {
     ['for another id', { ...right, 'webhook-id': '00000000-0000-4000-8000-000000000000' }, 401],
     ['for another time', { ...right, 'webhook-timestamp': String(NOW / 1_000 + 1) }, 401],
     ['without a time', { ...right, 'webhook-timestamp': '' }, 401],
+    ['whose time is left out', { 'webhook-id': right['webhook-id'], 'webhook-signature': right['webhook-signature'] }, 401],
+    ['whose signature is left out', { 'webhook-id': right['webhook-id'], 'webhook-timestamp': right['webhook-timestamp'] }, 401],
     ['that is empty', { ...right, 'webhook-signature': 'v1,' }, 401],
     ['beside the token alone', { 'x-gitlab-token': TOKEN }, 401],
   ])('%s is answered %3$i', async (_what, headers, status) => {
@@ -151,6 +160,13 @@ describe('the signature of a delivery by GitLab', () => {
 })
 
 describe('an authentic delivery of GitLab', () => {
+  it('that does not say what it is about is accepted and forgotten', async () => {
+    const { app, inbox } = intake([TOKEN])
+    const headers = { 'content-type': 'application/json', 'x-gitlab-token': TOKEN }
+    expect((await app.request('/webhooks/gitlab', { method: 'POST', headers, body: BODY })).status).toBe(202)
+    expect(inbox.rows).toHaveLength(0)
+  })
+
   it('that repeats itself is kept once', async () => {
     const { deliver, inbox } = intake([TOKEN])
     const again = { 'x-gitlab-token': TOKEN, 'idempotency-key': 'f5e5f430-f57b-4e6e-9fac' }
