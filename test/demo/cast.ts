@@ -42,7 +42,7 @@ export interface Proposal {
 }
 
 /** Nobody approves in the second in which it is shown: hosts tell whole seconds, and what is in doubt does not count. */
-const READING_MS = 2_000
+const READING_MS = 5_000
 const PATIENCE_MS = 20_000
 const LOOK_EVERY_MS = 60
 

@@ -53,6 +53,8 @@ describe.skipIf(noPostgres)('several replicas', () => {
     async () => {
       const random = seeded(SEED)
       await Promise.all([begin(), begin(), begin()].map(listen))
+      // Jobs that are older than the records wait two minutes for proof that they never ran.
+      await eventually('the leader to read the config', async () => (await store.views.config()) !== null)
       const paths: string[] = []
       const until = Date.now() + TROUBLE_MS
       let asking = true
