@@ -1,23 +1,23 @@
 import { createServer } from 'node:net'
-import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { verifyChain } from '../../controller/audit/chain.ts'
 import { SECOND_MS } from '../../controller/clock.ts'
-import { openSqliteStore } from '../../controller/store/sqlite-store.ts'
+import type { OpenStore } from '../../controller/store/open-store.ts'
 import { githubSender } from '../../controller/webhooks/github.ts'
 import { CONFIG_REPO, environmentFile, requestFile, SHOP_PROJECT, SHOP_REPO } from '../scenarios/config-files.ts'
 import { beginLife, type Life } from '../scenarios/crash-life.ts'
 import { openScene, type Scene, WEBHOOK_SECRET } from '../scenarios/scene.ts'
 import { seeded } from '../scenarios/seeded.ts'
-import { fillWithHistory, storedDeliveries } from './database.ts'
+import { type CrashDatabase, DATABASES, fillWithHistory } from './database.ts'
 
 const USAGE = `kill -9 of the real controller, again and again, while people deploy.
 
-  npm run crash -- [--kills 1000] [--seed N] [--jobs 10000]
+  npm run crash -- [--kills 1000] [--database sqlite|postgres] [--seed N] [--jobs 10000]
 
-  --kills  how often; half at random moments, half at a step of a job, before or after its unit is committed
-  --jobs   ended jobs that the database holds beforehand (0); readiness may then take 30 s instead of 5 s
-  --seed   plays the same choices again
+  --kills     how often; half at random moments, half at a step of a job, before or after its unit is committed
+  --database  what the controller keeps its records in; a PostgreSQL server is found by TEST_POSTGRES_URL
+  --jobs      ended jobs that the database holds beforehand (0); readiness may then take 30 s instead of 5 s
+  --seed      plays the same choices again
 
 Fails when an acknowledged delivery is lost, a job has two runs, the audit does not hold, a job or a lock is left over, or a
 life takes too long to be ready.
@@ -36,7 +36,13 @@ const LONGEST_LIFE_MS = 4 * SECOND_MS
 const PAST_SEND_DEADLINE_MS = 20 * SECOND_MS
 
 const { values } = parseArgs({
-  options: { kills: { type: 'string' }, seed: { type: 'string' }, jobs: { type: 'string' }, help: { type: 'boolean' } },
+  options: {
+    kills: { type: 'string' },
+    database: { type: 'string', default: 'sqlite' },
+    seed: { type: 'string' },
+    jobs: { type: 'string' },
+    help: { type: 'boolean' },
+  },
 })
 if (values.help) {
   process.stdout.write(USAGE)
@@ -45,24 +51,32 @@ if (values.help) {
 const wanted = Number(values.kills ?? 1_000)
 const seed = Number(values.seed ?? Date.now() % 1_000_000)
 const history = Number(values.jobs ?? 0)
-process.exit((await run()) ? 0 : 1)
+const openDatabase = DATABASES[values.database]
+if (openDatabase === undefined) {
+  process.stderr.write(`--database is one of ${Object.keys(DATABASES).join(', ')}\n`)
+  process.exit(2)
+}
+process.exit((await run(openDatabase)) ? 0 : 1)
 
-async function run(): Promise<boolean> {
+async function run(openDatabase: (dataDirectory: string) => Promise<CrashDatabase>): Promise<boolean> {
   const random = seeded(seed)
   const startedAt = performance.now()
   const scene = await openScene({ idle: true, config: environments() })
-  const file = join(scene.env['DRAVEN_DATA_DIR']!, 'draven.db')
+  const database = await openDatabase(scene.env['DRAVEN_DATA_DIR']!)
+  Object.assign(scene.env, database.env)
   const port = await freePort()
   scene.env['DRAVEN_LISTEN'] = `127.0.0.1:${port}`
   const url = `http://127.0.0.1:${port}`
   for (const repo of [CONFIG_REPO, SHOP_REPO]) {
     scene.forge.addHook(repo, { url: `${url}/webhooks/github`, secret: WEBHOOK_SECRET, events: ['*'] })
   }
-  process.stdout.write(`CRASH_SEED=${seed}, ${wanted} kills${history > 0 ? `, ${history} jobs on record` : ''}\n`)
+  process.stdout.write(
+    `CRASH_SEED=${seed}, ${wanted} kills on ${values.database}${history > 0 ? `, ${history} jobs on record` : ''}\n`,
+  )
   const first = begin(scene)
   if ((await untilReady(first, url)) === null) throw new Error(`the controller does not start:\n${first.output()}`)
   await first.kill()
-  if (history > 0) await fillWithHistory(file, history, scene.clock)
+  if (history > 0) await withStore(database, scene, (store) => fillWithHistory(store, history, scene.clock))
 
   const readyMs: number[] = []
   const paths: string[] = []
@@ -84,7 +98,7 @@ async function run(): Promise<boolean> {
     // What was intended and never sent is given up only when the call can no longer be under way.
     if (kill % 10 === 0) scene.clock.advance(PAST_SEND_DEADLINE_MS)
     if (kill % 50 === 0 || kill === wanted) {
-      await readStore(file, scene, problems)
+      await readAudit(database, scene, problems)
       process.stdout.write(`${kill} kills, ${steps} of them at a step, ${paths.length} jobs, ${distribution(readyMs)}\n`)
     }
   }
@@ -94,7 +108,7 @@ async function run(): Promise<boolean> {
   readyMs.push((await untilReady(last, url)) ?? Number.POSITIVE_INFINITY)
   await scene.eventually('every job to end', async () => (await last.census())?.open.length === 0, 120 * SECOND_MS)
   await last.kill()
-  await judge(scene, file, paths, problems)
+  await judge(scene, database, paths, problems)
   const limitMs = (history > 0 ? 30 : 5) * SECOND_MS
   const slow = readyMs.filter((ms) => ms > limitMs).length
   if (slow > 0) problems.push(`${slow} lives were ready later than ${limitMs} ms`)
@@ -104,6 +118,7 @@ async function run(): Promise<boolean> {
     `${wanted} kills in ${minutes} min: ${problems.length === 0 ? 'nothing lost' : `${problems.length} problems`}\n`,
   )
   await scene.close()
+  await database.remove()
   return problems.length === 0
 }
 
@@ -164,28 +179,31 @@ function distribution(values: readonly number[]): string {
   return `ready after ms (of ${sorted.length}): p50 ${at(0.5)}, p90 ${at(0.9)}, p99 ${at(0.99)}, max ${at(1)}`
 }
 
-async function readStore(file: string, scene: Scene, problems: string[]): Promise<void> {
-  const store = await openSqliteStore({
-    file,
-    clock: scene.clock,
-    onFatal(error) {
-      throw error
-    },
+async function withStore<T>(database: CrashDatabase, scene: Scene, work: (store: OpenStore) => Promise<T>): Promise<T> {
+  const store = await database.open(scene.clock, (error) => {
+    throw error
   })
-  const verdict = await verifyChain(store.auditRows())
-  if (!verdict.ok) problems.push(`the audit is broken at row ${verdict.seq}: ${verdict.problem}`)
-  await store.close()
+  try {
+    return await work(store)
+  } finally {
+    await store.close()
+  }
 }
 
-async function judge(scene: Scene, file: string, paths: readonly string[], problems: string[]): Promise<void> {
-  await readStore(file, scene, problems)
-  const store = await openSqliteStore({ file, clock: scene.clock, onFatal: (error) => problems.push(error.message) })
-  const { jobs, locks } = await store.state.unit('crash.read', async (tx) => {
-    const jobs = []
-    for (const path of paths) jobs.push(await tx.jobs.get(scene.jobId(path)))
-    return { jobs, locks: await tx.locks.all() }
-  })
-  await store.close()
+async function readAudit(database: CrashDatabase, scene: Scene, problems: string[]): Promise<void> {
+  const verdict = await withStore(database, scene, (store) => verifyChain(store.auditRows()))
+  if (!verdict.ok) problems.push(`the audit is broken at row ${verdict.seq}: ${verdict.problem}`)
+}
+
+async function judge(scene: Scene, database: CrashDatabase, paths: readonly string[], problems: string[]): Promise<void> {
+  await readAudit(database, scene, problems)
+  const { jobs, locks } = await withStore(database, scene, (store) =>
+    store.state.unit('crash.read', async (tx) => {
+      const jobs = []
+      for (const path of paths) jobs.push(await tx.jobs.get(scene.jobId(path)))
+      return { jobs, locks: await tx.locks.all() }
+    }),
+  )
   const outcomes = new Map<string, number>()
   for (const [each, job] of jobs.entries()) {
     const outcome = `${scene.forge.triggerCount(scene.jobId(paths[each]!))} run, ${job?.status} ${job?.reason.code}`
@@ -198,7 +216,7 @@ async function judge(scene: Scene, file: string, paths: readonly string[], probl
   }
   if (locks.length > 0) problems.push(`${locks.length} locks are left`)
 
-  const stored = storedDeliveries(file)
+  const stored = await database.storedDeliveries()
   let acknowledged = 0
   for (const repo of [CONFIG_REPO, SHOP_REPO]) {
     for (const { guid, event, statusCode, body } of scene.forge.deliveries(repo)) {
