@@ -5,6 +5,7 @@ import { addAudit } from './audit-verify.ts'
 import { addDoctor } from './doctor.ts'
 import { addExplain } from './explain.ts'
 import { reportFault } from './fault.ts'
+import { addInit } from './init.ts'
 import { EXIT, type ExitCode, type Io } from './io.ts'
 import { addPlan } from './plan.ts'
 import { addRequest } from './request.ts'
@@ -22,7 +23,17 @@ const addStore: AddCommand = (program, io, done) => {
   addStoreCopy(store, io, done)
 }
 
-const COMMANDS: readonly AddCommand[] = [addValidate, addRequest, addPlan, addExplain, addServe, addDoctor, addAudit, addStore]
+const COMMANDS: readonly AddCommand[] = [
+  addInit,
+  addValidate,
+  addRequest,
+  addPlan,
+  addExplain,
+  addServe,
+  addDoctor,
+  addAudit,
+  addStore,
+]
 
 const AFTER_HELP = `
 Exit codes:
@@ -33,6 +44,7 @@ Exit codes:
   4  refused: the policy can never allow it
 
 Examples:
+  draven init deploys --from ../shop           begin a config repository
   draven validate                              check the config repository you stand in
   draven request shop prod v1.4.2 --reason "November release"
   draven explain shop/prod                     what runs there, what waits, and why

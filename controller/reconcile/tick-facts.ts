@@ -96,6 +96,7 @@ export async function fact<T>(engine: Engine, what: string, read: () => Promise<
         error: error instanceof Error ? error.stack : String(error),
       })
     }
-    return { known: false, why: `${what}: ${messageOf(error)}`, at: startedAt }
+    // It becomes part of a sentence that ends by itself.
+    return { known: false, why: `${what}: ${messageOf(error).replace(/\.$/, '')}`, at: startedAt }
   }
 }

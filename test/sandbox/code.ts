@@ -39,7 +39,8 @@ export interface CodePeople {
 }
 
 export interface NewRepository {
-  files?: Files
+  /** Of the first commit; null: the repository is empty, for somebody to push to. */
+  files?: Files | null
   defaultBranch?: string
   private?: boolean
 }
@@ -70,6 +71,7 @@ export function codePeople(world: World): CodePeople {
     const [login = '', name = ''] = fullName.split('/')
     const owner = addAccount(world, login)
     const created = await newRepository(world, owner, name, options.defaultBranch ?? 'main', options.private ?? true)
+    if (options.files === null) return
     const files = options.files ?? { 'README.md': `# ${name}\n` }
     await addCommit(world, created, created.defaultBranch, files, { as: login, message: 'First commit' })
   }

@@ -11,11 +11,12 @@ import { seeded } from './seeded.ts'
 
 /**
  * Several real controllers, each a process with its own data folder, on one PostgreSQL, against one emulated forge. The leader
- * is killed, or stands still for longer than its lease and then goes on as if nothing had happened.
+ * is killed, or stands still for longer than its lease and then goes on as if nothing had happened; all are restarted in turn.
  * REPLICAS_MINUTES: how long the trouble lasts (`npm run replicas -- --minutes 10`); without it, there is none of that kind.
  */
 const TROUBLE_MS = Number(process.env['REPLICAS_MINUTES'] ?? 0) * 60_000
 const FEWEST_ROUNDS = 3
+const RESTART_EVERY_MS = 30_000
 const SEED = Number(process.env['REPLICAS_SEED'] ?? Date.now() % 1_000_000)
 const ENVIRONMENTS = ['east', 'west', 'north']
 const LEASE_MS = 2_000
@@ -47,7 +48,7 @@ describe.skipIf(noPostgres)('several replicas', () => {
   })
   afterAll(() => console.log(`REPLICAS_SEED=${SEED}`))
 
-  // Not yet part of every run: after a takeover some jobs do not end in time, and why is not known.
+  // Minutes of trouble: `npm run replicas`, and a short form of it wherever everything is checked.
   it.skipIf(TROUBLE_MS === 0)(
     'of which the leader is killed or stands still again and again trigger no job twice and end them all',
     async () => {
@@ -68,14 +69,21 @@ describe.skipIf(noPostgres)('several replicas', () => {
           while (asking && (await openJobs()) > MOST_OPEN)
         }
       })()
-      const done = { killed: 0, stopped: 0 }
+      const done = { killed: 0, stopped: 0, restarts: 0 }
+      let restartAt = Date.now() + RESTART_EVERY_MS
       while (Date.now() < until || done.killed + done.stopped < FEWEST_ROUNDS) {
-        await sleep(500 + random() * 2_000)
+        await sleep(1_000 + random() * 6_000)
+        if (Date.now() >= restartAt) {
+          await restartInTurn()
+          done.restarts += 1
+          restartAt = Date.now() + RESTART_EVERY_MS
+          continue
+        }
         const leader = await leading()
         if (done.killed <= done.stopped) {
           await leader.kill()
           done.killed += 1
-          void listen(begin())
+          await listen(begin())
         } else {
           leader.stop()
           done.stopped += 1
@@ -110,7 +118,8 @@ describe.skipIf(noPostgres)('several replicas', () => {
       scene.forge.assertClean()
       const [lease] = await database.query('SELECT fence FROM lease')
       const unknown = jobs.filter((job) => job.status !== 'success').length
-      console.log(`${jobs.length} jobs, ${unknown} of unknown outcome; leader ${JSON.stringify(done)}; fence ${lease!['fence']}`)
+      const troubles = `leader killed ${done.killed} and stopped ${done.stopped} times, ${done.restarts} rolling restarts`
+      console.log(`${jobs.length} jobs, ${unknown} of unknown outcome; ${troubles}; fence ${lease!['fence']}`)
     },
     TROUBLE_MS * 2 + 240_000,
   )
@@ -214,6 +223,15 @@ function begin(env: Readonly<Record<string, string>> = {}, crash: Pick<LifeOptio
   })
   lives.push(life)
   return life
+}
+
+/** As an upgrade does: one after the other is asked to end, and replaced when it has. */
+async function restartInTurn(): Promise<void> {
+  for (const life of lives.filter((one) => !one.isOver())) {
+    life.end()
+    await life.ended
+    await listen(begin())
+  }
 }
 
 /** Sends it the forge's webhooks. */
