@@ -110,7 +110,7 @@ function currentPin(input: DecideInput, project: Project, environment: Environme
   if (!origin.known || origin.value.kind !== 'pull_request') return { digest, sha, since: input.now }
   // Reviews carry the host's time, so the subject's age must be told by the same clock, moved on to the present moment. Hosts
   // cut times to whole seconds: the latest moment that it may have been, so that no review of something else is in doubt.
-  return { digest, sha, since: origin.value.facts.hostTime + SECOND_MS + (input.now - origin.at) }
+  return { digest, sha, since: origin.value.facts.hostTime + SECOND_MS + Math.max(input.now - origin.at, 0) }
 }
 
 function requesterOf(desired: DesiredState, origin: Fact<RequestOrigin>): { person: PersonId | null; label: string | null } {

@@ -395,7 +395,9 @@ function planUnknown(
   run: Run,
 ): PlannedStep | null {
   const due = run.observedAt === null || ageMs(run.observedAt, now) >= timing.runPollMs || observed.nudged.has(job.id)
-  const limit = Math.max(run.sendDeadline, run.intendedAt + timing.triggerLookupMs)
+  // An intent of the future is from before the clock was set back; its deadline was then set anew.
+  const since = Number.isFinite(ageMs(run.intendedAt, now)) ? run.intendedAt : run.sendDeadline
+  const limit = Math.max(run.sendDeadline, since + timing.triggerLookupMs)
   // "Not there" must have been said after the call can no longer be under way; only a provider that stays away for the whole run time is given up unasked.
   const lookedAfterwards = run.observedAt !== null && run.observedAt >= run.sendDeadline
   if (now >= limit && (lookedAfterwards || isOutOfReach(desired, observed, now, job))) {

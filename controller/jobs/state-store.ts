@@ -1,6 +1,6 @@
 import type { SubjectPin } from '../approvals/tally.ts'
 import type { AuditEvent } from '../audit/event.ts'
-import type { Instant } from '../clock.ts'
+import { HOUR_MS, type Instant } from '../clock.ts'
 import type { BlobId, CommitSha, EnvironmentKey, JobId } from '../model/names.ts'
 import type { Reason } from '../model/reason.ts'
 import type { Success } from '../policy/facts.ts'
@@ -99,7 +99,17 @@ export interface JobTable {
 export type RunChange = Partial<
   Pick<
     Run,
-    'state' | 'externalId' | 'externalAttempt' | 'url' | 'outcome' | 'detail' | 'startedAt' | 'observedAt' | 'endedAt' | 'retryAt'
+    | 'state'
+    | 'externalId'
+    | 'externalAttempt'
+    | 'url'
+    | 'outcome'
+    | 'detail'
+    | 'sendDeadline'
+    | 'startedAt'
+    | 'observedAt'
+    | 'endedAt'
+    | 'retryAt'
   >
 >
 
@@ -172,8 +182,12 @@ export interface OutboxRow extends OutboxMessage {
   lastError: string | null
 }
 
+/** No message is put off for longer. One that seems to be was put off before the clock was set back, and is due. */
+export const LONGEST_PUT_OFF_MS = HOUR_MS
+
 export interface OutboxTable {
   put(message: OutboxMessage, at: Instant): Promise<void>
+  /** What is due by now, or later than it can have been put off. */
   due(at: Instant, limit: number): Promise<readonly OutboxRow[]>
   /** Compare-and-set on (key, revision): a body replaced meanwhile stays due. */
   delivered(row: Pick<OutboxRow, 'key' | 'revision'>, externalId: string | null, at: Instant): Promise<void>

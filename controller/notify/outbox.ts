@@ -1,6 +1,6 @@
 import { type Clock, type Instant, MINUTE_MS, SECOND_MS } from '../clock.ts'
 import { messageOf, RefusedFault, TransientFault } from '../errors.ts'
-import { OUTBOX_CHANNELS, type OutboxRow, type StateStore } from '../jobs/state-store.ts'
+import { LONGEST_PUT_OFF_MS, OUTBOX_CHANNELS, type OutboxRow, type StateStore } from '../jobs/state-store.ts'
 import type { Logger } from '../log.ts'
 import type { DeploymentBody } from './messages.ts'
 import type { CheckMessage, CommentMessage } from './publisher.ts'
@@ -32,19 +32,31 @@ const LONGEST_RETRY_MS = 10 * MINUTE_MS
 const REFUSED_RETRY_MS = 10 * MINUTE_MS
 export const MAX_REFUSALS = 24
 
+/** What one call did. `nextDueAt`: when nothing was due now, the earliest time at which something will be; null: nothing waits. */
+interface Outcome {
+  delivered: number
+  failed: number
+  nextDueAt: Instant | null
+}
+
 /**
  * Sends what is due and records what came of it. Sending happens outside of any unit of work: a slow host never holds the store.
  * Channels work side by side, the rows of one in order; no row's failure keeps another from being sent. Never throws.
  * A crash between sending and recording sends again: channels converge on the same message.
  */
-export async function deliverOutbox(options: OutboxOptions): Promise<{ delivered: number; failed: number }> {
+export async function deliverOutbox(options: OutboxOptions): Promise<Outcome> {
   const { store, clock, log, limit } = options
   let rows: readonly OutboxRow[]
+  let nextDueAt: Instant | null = null
   try {
-    rows = await store.unit('outbox due', (tx) => tx.outbox.due(clock.now(), limit))
+    rows = await store.unit('outbox due', async (tx) => {
+      const due = await tx.outbox.due(clock.now(), limit)
+      nextDueAt = due.length === 0 ? await tx.outbox.nextDueAt() : null
+      return due
+    })
   } catch (error) {
     log.error('outbox not readable', { error: messageOf(error) })
-    return { delivered: 0, failed: 0 }
+    return { delivered: 0, failed: 0, nextDueAt: null }
   }
   const outcomes = await Promise.all(
     OUTBOX_CHANNELS.map((channel) =>
@@ -55,7 +67,7 @@ export async function deliverOutbox(options: OutboxOptions): Promise<{ delivered
     ),
   )
   const delivered = outcomes.flat().filter((ok) => ok).length
-  return { delivered, failed: rows.length - delivered }
+  return { delivered, failed: rows.length - delivered, nextDueAt }
 }
 
 async function deliverInOrder(rows: readonly OutboxRow[], options: OutboxOptions): Promise<boolean[]> {
@@ -113,10 +125,10 @@ async function recordFailure(row: OutboxRow, error: unknown, { store, clock, log
   return store.unit('outbox refused', (tx) => tx.outbox.failed(row, text, now + REFUSED_RETRY_MS))
 }
 
-/** Doubles from FIRST_RETRY_MS to LONGEST_RETRY_MS; a host that names a longer time is obeyed. */
+/** Doubles from FIRST_RETRY_MS to LONGEST_RETRY_MS; a host that names a longer time is obeyed, up to an hour. */
 function retryDelayMs(attemptsBefore: number, error: unknown): number {
   const backOff = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(attemptsBefore, 20))
-  return error instanceof TransientFault ? Math.max(backOff, error.retryAfterMs) : backOff
+  return error instanceof TransientFault ? Math.max(backOff, Math.min(error.retryAfterMs, LONGEST_PUT_OFF_MS)) : backOff
 }
 
 /**

@@ -1,10 +1,11 @@
-import { HOUR_MS } from '../clock.ts'
+import { ageMs, HOUR_MS } from '../clock.ts'
 import { RefusedFault, TransientFault } from '../errors.ts'
 import type { PipelineProvider, RunHandle, RunObservation } from '../jobs/executor.ts'
 import type { Job, Run } from '../jobs/job.ts'
 import { keepSince, type PlannedStep, reasonOf, VISIBILITY_LAG_MS } from '../jobs/plan.ts'
 import type { RunChange } from '../jobs/state-store.ts'
 import type { Reason } from '../model/reason.ts'
+import { SEND_MARGIN_MS } from './apply-start.ts'
 import { releaseLock } from './apply-waiting.ts'
 import { auditJob, changeJob } from './change-job.ts'
 import { type Engine, forgetJob } from './engine.ts'
@@ -30,7 +31,7 @@ export async function applyLookUp(engine: Engine, accepted: AcceptedConfig, step
       job.id,
       run,
       'run.lookup',
-      { state: 'unknown', observedAt: now },
+      { state: 'unknown', observedAt: now, sendDeadline: Math.min(run.sendDeadline, latestDeadline(engine, now)) },
       reasonOf(
         'trigger_outcome_unknown',
         'No run with this JOB_ID is visible at the provider yet; it is looked for again and never sent twice.',
@@ -51,6 +52,11 @@ export async function applyLookUp(engine: Engine, accepted: AcceptedConfig, step
     { externalId: first.externalId, url: first.url },
   )
   await stopOthers(engine, pipelineOf(engine, accepted, job, run).provider, job, first, others)
+}
+
+/** A deadline beyond that was set before the clock was put back: it is waited for once more from now. */
+function latestDeadline({ timing }: Engine, now: number): number {
+  return now + timing.triggerTimeoutMs + SEND_MARGIN_MS
 }
 
 /** There is one run to a job. What else bears its JOB_ID is asked to stop, and put on record. */
@@ -161,7 +167,7 @@ async function recordObservation(engine: Engine, job: Job, run: Run, seen: RunOb
         {},
       )
     case 'vanished':
-      if (now < (run.startedAt ?? run.intendedAt) + VISIBILITY_LAG_MS)
+      if (ageMs(run.startedAt ?? run.intendedAt, now) < VISIBILITY_LAG_MS)
         return follow(engine, job.id, run, 'run.observe', change, job.reason, null, {})
       return finish(engine, job, run, seen, change)
     default:

@@ -22,7 +22,7 @@ type Step<Kind extends PlannedStep['kind']> = Extract<PlannedStep, { kind: Kind 
 /** How many past successes a decision looks at: enough for every rollback and promotion that people ask for. */
 export const SUCCESS_LIMIT = 200
 /** Time in which a call must begin after its intent; with the call's own deadline it is when "not found" can mean something. */
-const SEND_MARGIN_MS = 5_000
+export const SEND_MARGIN_MS = 5_000
 
 const HELD_UP: StartOutcome = {
   kind: 'refused',

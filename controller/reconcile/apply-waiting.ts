@@ -112,13 +112,16 @@ function differs(job: Job, change: JobChange): boolean {
     reason: job.reason,
     requestBlob: job.requestBlob,
   }
-  return canonical(shown) !== canonical(was)
+  return !alike(shown, was)
 }
 
-function canonical(value: unknown): string {
-  return JSON.stringify(value, (key, inner: unknown) => {
-    if (key === 'since' && typeof inner === 'number') return undefined
-    if (inner === null || typeof inner !== 'object' || Array.isArray(inner)) return inner
-    return Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
-  })
+/** Of values that JSON can hold. A key without a value is no key. */
+function alike(one: unknown, other: unknown): boolean {
+  if (one === other) return true
+  if (typeof one !== 'object' || typeof other !== 'object' || one === null || other === null) return false
+  if (Array.isArray(one) !== Array.isArray(other)) return false
+  const [left, right] = [one as Record<string, unknown>, other as Record<string, unknown>]
+  for (const key in left) if (key !== 'since' && !alike(left[key], right[key])) return false
+  for (const key in right) if (key !== 'since' && right[key] !== undefined && left[key] === undefined) return false
+  return true
 }

@@ -19,15 +19,11 @@ export function startCourier(engine: Engine, leadership: Leadership): Loop {
 async function sendMessages(engine: Engine, leadership: Leadership): Promise<number> {
   const { store, clock, log } = engine
   if (leadership.fence() === null) return OUTBOX_IDLE_MS
-  const { delivered } = await deliverOutbox({ store, channels: channels(engine, leadership), clock, log, limit: OUTBOX_BATCH })
-  if (delivered === OUTBOX_BATCH) return 0
-  try {
-    const due = await store.unit('outbox next', (tx) => tx.outbox.nextDueAt())
-    return due === null ? OUTBOX_IDLE_MS : Math.max(due - clock.now(), OUTBOX_PAUSE_MS)
-  } catch {
-    // The loop that decides says what is wrong with the store.
-    return OUTBOX_IDLE_MS
-  }
+  const outcome = await deliverOutbox({ store, channels: channels(engine, leadership), clock, log, limit: OUTBOX_BATCH })
+  if (outcome.failed > 0) return OUTBOX_PAUSE_MS
+  if (outcome.delivered > 0) return 0
+  const dueInMs = (outcome.nextDueAt ?? Number.POSITIVE_INFINITY) - clock.now()
+  return Math.min(Math.max(dueInMs, OUTBOX_PAUSE_MS), OUTBOX_IDLE_MS)
 }
 
 /** A message that is late must not overwrite what the next leader said meanwhile, so each asks first whether we still lead. */

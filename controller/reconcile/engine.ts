@@ -32,6 +32,8 @@ export interface Memory {
   desired: DesiredState | null
   /** Head and rules commit that `desired` was made of. */
   desiredOf: { head: CommitSha; rules: CommitSha } | null
+  /** Desired states by the commits of their rules and requests, the one unused for longest first. */
+  desiredAt: Map<string, DesiredState>
   /** Result of the last look at the repository. */
   accepted: AcceptedConfig | null
   /** When that look began; what was accepted is known to be in force up to then. */
@@ -64,6 +66,7 @@ export function emptyMemory(documents: DocumentCache, health: LoopHealth): Memor
   return {
     desired: null,
     desiredOf: null,
+    desiredAt: new Map(),
     accepted: null,
     acceptedSeenAt: null,
     documents,
@@ -85,8 +88,8 @@ export function emptyMemory(documents: DocumentCache, health: LoopHealth): Memor
 
 /** As after a start, but for what is true whenever it was read. */
 export function forgetAll(memory: Memory): void {
-  const { documents, health, desired, desiredOf } = memory
-  Object.assign(memory, { ...emptyMemory(documents, health), desired, desiredOf })
+  const { documents, health, desired, desiredOf, desiredAt } = memory
+  Object.assign(memory, { ...emptyMemory(documents, health), desired, desiredOf, desiredAt })
 }
 
 /** A job that ended is not thought of again. */

@@ -1,6 +1,6 @@
 import type { PullRequestFacts, ReviewedContent } from '../approvals/evidence.ts'
 import type { SubjectPin } from '../approvals/tally.ts'
-import { DAY_MS, HOUR_MS, type Instant } from '../clock.ts'
+import { ageMs, DAY_MS, HOUR_MS, type Instant } from '../clock.ts'
 import { TransientFault } from '../errors.ts'
 import { targetOf } from '../jobs/decide.ts'
 import type { Evidence, PastRun, RequestOrigin } from '../jobs/evidence.ts'
@@ -164,7 +164,7 @@ async function originOf(
       return pullOrigin(engine, pull, request.path)
     }
   }
-  if (engine.clock.now() < job.createdAt + ORIGIN_GRACE_MS) {
+  if (ageMs(job.createdAt, engine.clock.now()) < ORIGIN_GRACE_MS) {
     throw new OriginPending('no merged pull request that brought this file is visible yet')
   }
   return { value: { kind: 'direct_push' }, at }

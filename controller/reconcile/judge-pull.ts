@@ -8,12 +8,12 @@ import { reasonOf, takesLock } from '../jobs/plan.ts'
 import type { PullRow, StateTx } from '../jobs/state-store.ts'
 import type { DeployRequest, DesiredState } from '../model/desired-state.ts'
 import type { Finding } from '../model/finding.ts'
-import { loadDesiredState } from '../model/load.ts'
 import { type CommitSha, environmentKey, type JobId } from '../model/names.ts'
 import type { Reason } from '../model/reason.ts'
 import type { Success } from '../policy/facts.ts'
 import { SUCCESS_LIMIT } from './apply-start.ts'
 import { isGuardedPath } from './config-change.ts'
+import { desiredAt } from './desired-at.ts'
 import type { Engine } from './engine.ts'
 import { gatherForPull, hasHead, reviewedContent } from './gather.ts'
 import { type AcceptedConfig, unapproved } from './sync-config.ts'
@@ -45,18 +45,9 @@ export async function judgePull(
   const pull = read.value
   // The forge's answer and its git may disagree for a moment; then this head is looked at next time.
   if (!(await hasHead(engine, pull))) return
-  const head = await engine.source.snapshot(pull.headSha)
-  const rules = await engine.source.snapshot(accepted.state.rulesCommit)
-  const proposed = await loadDesiredState({
-    rules,
-    requests: head,
-    readBlobs: engine.source.readBlobs,
-    cache: engine.memory.documents,
-  })
+  const proposed = await desiredAt(engine, accepted.state.rulesCommit, pull.headSha)
   const rulesChanged = pull.files.some((file) => isGuardedPath(file.path))
-  const after = rulesChanged
-    ? await loadDesiredState({ rules: head, requests: head, readBlobs: engine.source.readBlobs, cache: engine.memory.documents })
-    : null
+  const after = rulesChanged ? await desiredAt(engine, pull.headSha, pull.headSha) : null
 
   const forecasts: Forecast[] = []
   const pins = new Map<string, PullRow['pins'] extends ReadonlyMap<string, infer Pin> ? Pin : never>()

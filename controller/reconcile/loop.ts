@@ -15,6 +15,9 @@ export interface LoopOptions {
   debounceMs: number
 }
 
+/** Without a reason of our own each wake-up would make an exception, and collect a stack for nobody. */
+const WOKEN = 'woken'
+
 /** Runs `pass` again and again, one at a time. It knows nothing of what a pass does. */
 export function startLoop(options: LoopOptions): Loop {
   const { clock, pass, debounceMs } = options
@@ -29,18 +32,18 @@ export function startLoop(options: LoopOptions): Loop {
       if (stopped) return
       waiting = new AbortController()
       if (!dirty) await clock.sleep(againInMs, waiting.signal)
-      if (dirty && !stopped) await clock.sleep(debounceMs)
+      if (dirty && !stopped && debounceMs > 0) await clock.sleep(debounceMs)
     }
   })()
 
   return {
     wake() {
       dirty = true
-      waiting.abort()
+      waiting.abort(WOKEN)
     },
     async stop() {
       stopped = true
-      waiting.abort()
+      waiting.abort(WOKEN)
       await ended
     },
   }

@@ -21,7 +21,7 @@ interface RulesChange {
   head: CommitSha
   changes: readonly PathChange[]
   /** The rules in force: who is an admin is told by them, never by the change itself. */
-  rulesBefore: DesiredState
+  rulesBefore: () => Promise<DesiredState>
 }
 
 /**
@@ -34,6 +34,7 @@ export async function judgeRulesChange(engine: Engine, facts: TickFacts, change:
   if (engine.host === null) return { approved: true, by: [], missing: [] }
   try {
     const pulls = await pullsInRange(engine, facts, change)
+    const rulesBefore = await change.rulesBefore()
     const by = new Set<PersonId>()
     const missing: string[] = []
     for (const { path, after } of change.changes) {
@@ -43,7 +44,7 @@ export async function judgeRulesChange(engine: Engine, facts: TickFacts, change:
         reviews.push({ pull, content: await reviewedContent(engine, pull, path) })
       }
       const approvers = approversOfRules({
-        desired: change.rulesBefore,
+        desired: rulesBefore,
         provider: engine.host.provider,
         after,
         reviews,

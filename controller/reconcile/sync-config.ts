@@ -6,11 +6,10 @@ import { jobIdFor } from '../jobs/job-id.ts'
 import { reasonOf } from '../jobs/plan.ts'
 import type { ConfigState, StateTx } from '../jobs/state-store.ts'
 import type { DeployRequest, DesiredState, UnusableRequest } from '../model/desired-state.ts'
-import { loadDesiredState } from '../model/load.ts'
 import { type CommitSha, environmentKey, type JobId } from '../model/names.ts'
 import type { Reason } from '../model/reason.ts'
-import type { Snapshot } from '../model/snapshot.ts'
 import { changedPaths, guardedChanges, type PathChange } from './config-change.ts'
+import { desiredAt } from './desired-at.ts'
 import type { Engine } from './engine.ts'
 import { judgeRulesChange } from './rules-approval.ts'
 import type { TickFacts } from './tick-facts.ts'
@@ -64,7 +63,7 @@ async function advance(engine: Engine, facts: TickFacts, before: ConfigState, he
   const rules = await engine.source.snapshot(before.rulesCommit)
   const next = await engine.source.snapshot(head)
   const changes = guardedChanges(changedPaths(rules, next))
-  const verdict = await judgeRulesChange(engine, facts, { before, head, changes, rulesBefore: await rulesOf(engine, rules) })
+  const verdict = await judgeRulesChange(engine, facts, { before, head, changes, rulesBefore: () => desiredAt(engine, rules.commit, null) })
   const state: ConfigState = {
     head,
     repositoryId: before.repositoryId,
@@ -181,21 +180,10 @@ export async function desiredFor(engine: Engine, state: ConfigState): Promise<De
   const { memory } = engine
   if (memory.desired !== null && memory.desiredOf?.head === state.head && memory.desiredOf.rules === state.rulesCommit)
     return memory.desired
-  const requests = await engine.source.snapshot(state.head)
-  const rules = state.rulesCommit === state.head ? requests : await engine.source.snapshot(state.rulesCommit)
-  const desired = await loadDesiredState({ rules, requests, readBlobs: engine.source.readBlobs, cache: memory.documents })
+  const desired = await desiredAt(engine, state.rulesCommit, state.head)
   memory.desired = desired
   memory.desiredOf = { head: state.head, rules: state.rulesCommit }
   return desired
-}
-
-function rulesOf(engine: Engine, rules: Snapshot): Promise<DesiredState> {
-  return loadDesiredState({
-    rules,
-    requests: { commit: rules.commit, entries: [] },
-    readBlobs: engine.source.readBlobs,
-    cache: engine.memory.documents,
-  })
 }
 
 /** Every request file becomes a job once. A path that was used before never becomes a second one. Gives the new jobs. */

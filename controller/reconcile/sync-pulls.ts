@@ -1,7 +1,7 @@
 import type { PullRequestFacts, PullRequestSummary } from '../approvals/evidence.ts'
-import { DAY_MS, MINUTE_MS } from '../clock.ts'
+import { ageMs, DAY_MS, MINUTE_MS } from '../clock.ts'
 import { isOperatingFault, messageOf, TransientFault } from '../errors.ts'
-import type { Nudge, PullRow } from '../jobs/state-store.ts'
+import type { Nudge, PullRow, StateTx } from '../jobs/state-store.ts'
 import type { Engine } from './engine.ts'
 import { judgePull } from './judge-pull.ts'
 import type { AcceptedConfig } from './sync-config.ts'
@@ -26,10 +26,10 @@ export async function syncPulls(
     const { memory } = engine
     const since = memory.pullsReadUpTo ?? engine.clock.now() - DAY_MS
     const summaries = await facts.pullsSince(since)
-    const known = await engine.store.unit('pulls.open', (tx) => tx.pulls.open())
+    const { known, rows } = await engine.store.unit('pulls.open', (tx) => rowsOf(tx, summaries))
     for (const summary of summaries) {
       const nudged = isNudged(nudges, summary.number)
-      await alone(engine, summary, () => look(engine, facts, accepted, summary, nudged))
+      await alone(engine, summary, () => look(engine, facts, accepted, summary, rows.get(summary.number) ?? null, nudged))
     }
     const listed = new Set(summaries.map((summary) => summary.number))
     for (const row of known) if (!listed.has(row.number)) await alone(engine, row, () => leaveRetargeted(engine, facts, row))
@@ -54,7 +54,9 @@ async function alone(
   work: () => Promise<void>,
 ): Promise<void> {
   const failed = memory.pullFailures.get(number)
-  if (failed?.headSha === headSha && failed.state === state && clock.now() < failed.againAt) return
+  const leftMs = (failed?.againAt ?? 0) - clock.now()
+  // More than was ever set: the clock was set back.
+  if (failed?.headSha === headSha && failed.state === state && leftMs > 0 && leftMs <= FAILED_AGAIN_MS) return
   try {
     await work()
     memory.pullFailures.delete(number)
@@ -67,6 +69,20 @@ async function alone(
   }
 }
 
+/** What is remembered of open pull requests, and of those that the forge lists. */
+async function rowsOf(
+  tx: StateTx,
+  summaries: readonly PullRequestSummary[],
+): Promise<{ known: readonly PullRow[]; rows: ReadonlyMap<number, PullRow> }> {
+  const known = await tx.pulls.open()
+  const rows = new Map(known.map((row) => [row.number, row]))
+  for (const { number } of summaries) {
+    const row = rows.has(number) ? null : await tx.pulls.get(number)
+    if (row !== null) rows.set(number, row)
+  }
+  return { known, rows }
+}
+
 function isNudged(nudges: readonly Nudge[], number: number): boolean {
   return nudges.some((nudge) => nudge.kind === 'pull_request' && nudge.number === number)
 }
@@ -76,15 +92,15 @@ async function look(
   facts: TickFacts,
   accepted: AcceptedConfig,
   summary: PullRequestSummary,
+  row: PullRow | null,
   nudged: boolean,
 ): Promise<void> {
   const { memory, store, clock } = engine
-  const row = await store.unit('pull.read', (tx) => tx.pulls.get(summary.number))
   const changed =
     row === null || row.headSha !== summary.headSha || row.updatedAt !== summary.updatedAt || row.state !== summary.state
   if (summary.state === 'open') {
     const judgedAt = memory.pullJudgedAt.get(summary.number)
-    if (!changed && !nudged && judgedAt !== undefined && clock.now() < judgedAt + JUDGE_AGAIN_MS) return
+    if (!changed && !nudged && judgedAt !== undefined && ageMs(judgedAt, clock.now()) < JUDGE_AGAIN_MS) return
     await judgePull(engine, facts, accepted, await facts.pull(summary.number, { fresh: nudged }), row)
     memory.pullJudgedAt.set(summary.number, clock.now())
     return

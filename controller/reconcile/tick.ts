@@ -1,9 +1,9 @@
 import pLimit from 'p-limit'
-import { ageMs } from '../clock.ts'
+import { ageMs, type Instant } from '../clock.ts'
 import { isOperatingFault, messageOf } from '../errors.ts'
-import type { Job } from '../jobs/job.ts'
+import type { Job, Run } from '../jobs/job.ts'
 import { type PlannedStep, plan, reasonOf } from '../jobs/plan.ts'
-import type { Nudge } from '../jobs/state-store.ts'
+import type { Nudge, StateTx } from '../jobs/state-store.ts'
 import { applyAdopt } from './apply-adopt.ts'
 import { applyCancel, applyLookUp, applyObserve } from './apply-run.ts'
 import { applyRetry, applyStart } from './apply-start.ts'
@@ -45,7 +45,7 @@ export async function tick(engine: Engine): Promise<number> {
   if (!looks && reviewed) await syncPulls(engine, facts, accepted, nudges)
   if (polls) memory.lastPollAt = facts.startedAt
   await recordLateRuns(engine, accepted, nudges)
-  const progressed = await decideAndApply(engine, facts, accepted, nudges)
+  const due = await decideAndApply(engine, facts, accepted, nudges)
   if (inbox.length > 0)
     await store.unit('nudges.settle', (tx) =>
       tx.nudges.settle(
@@ -53,7 +53,7 @@ export async function tick(engine: Engine): Promise<number> {
         clock.now(),
       ),
     )
-  return progressed || inbox.length === NUDGES_PER_TICK ? 0 : nextDueIn(engine)
+  return due === null || inbox.length === NUDGES_PER_TICK ? 0 : dueIn(engine, due)
 }
 
 async function lookAtRepository(engine: Engine, facts: TickFacts, nudges: readonly Nudge[]): Promise<AcceptedConfig> {
@@ -90,31 +90,26 @@ function whileReadable(engine: Engine, accepted: AcceptedConfig): AcceptedConfig
   return { ...accepted, state: { ...accepted.state, frozen } }
 }
 
-/** True when a job moved: then there may be more to do at once. */
+/** When something is due by itself; null when a job moved: then there may be more to do at once. */
 async function decideAndApply(
   engine: Engine,
   facts: TickFacts,
   lookedUp: AcceptedConfig,
   nudges: readonly Nudge[],
-): Promise<boolean> {
-  const limit = pLimit(PARALLEL_CALLS)
+): Promise<Instant | null> {
   let accepted = whileReadable(engine, lookedUp)
   for (let round = 0; ; round++) {
     const observed = await observe(engine, facts, accepted, nudges)
     const steps = plan(accepted.desired, observed, engine.timing, engine.clock.now())
     const gathers = steps.filter((step) => step.kind === 'gather')
     if (gathers.length > 0 && round < GATHER_ROUNDS) {
-      await Promise.all(
-        gathers.map((step) =>
-          limit(async () => {
-            const successes = observed.successes.get(step.request.key) ?? []
-            engine.memory.evidence.set(
-              step.job.id,
-              await gatherForJob(engine, facts, accepted.desired, accepted.state.head, step.job, step.request, successes, step),
-            )
-          }),
-        ),
-      )
+      await someAtOnce(gathers, async (step) => {
+        const successes = observed.successes.get(step.request.key) ?? []
+        engine.memory.evidence.set(
+          step.job.id,
+          await gatherForJob(engine, facts, accepted.desired, accepted.state.head, step.job, step.request, successes, step),
+        )
+      })
       continue
     }
     const starts = steps.some((step) => step.kind === 'start' || step.kind === 'retry')
@@ -125,11 +120,31 @@ async function decideAndApply(
       continue
     }
     await keepWaiting(engine, steps)
-    await Promise.all(steps.map((step) => limit(() => applySafely(engine, facts, accepted, step))))
+    await someAtOnce(steps, (step) => applySafely(engine, facts, accepted, step))
     // Most passes only keep jobs waiting: a crowd is not read once more to see that nothing moved.
-    if (!steps.some(mayMove)) return false
-    return statuses(observed.jobs) !== statuses(await engine.store.unit('jobs.open', (tx) => tx.jobs.open()))
+    if (!steps.some(mayMove)) return nextDue(engine, withReasons(observed.jobs, steps), [...observed.runs.values()].flat())
+    const { jobs, runs } = await engine.store.unit('jobs.open', openJobs)
+    return statuses(observed.jobs) === statuses(jobs) ? nextDue(engine, jobs, runs) : null
   }
+}
+
+/** A limiter costs more than most passes have to do, so it is made for those that need it. */
+async function someAtOnce<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  if (items.length === 0) return
+  const limit = pLimit(PARALLEL_CALLS)
+  await Promise.all(items.map((item) => limit(() => work(item))))
+}
+
+async function openJobs(tx: StateTx): Promise<{ jobs: readonly Job[]; runs: readonly Run[] }> {
+  const jobs = await tx.jobs.open()
+  const running = jobs.filter((job) => job.status === 'running')
+  return { jobs, runs: running.length === 0 ? [] : await tx.runs.of(running.map((job) => job.id)) }
+}
+
+/** Jobs with the reasons for which they were just told to wait. */
+function withReasons(jobs: readonly Job[], steps: readonly PlannedStep[]): readonly Pick<Job, 'reason'>[] {
+  const reasons = new Map(steps.flatMap((step) => (step.kind === 'wait' ? [[step.job.id, step] as const] : [])))
+  return jobs.map((job) => reasons.get(job.id) ?? job)
 }
 
 function mayMove(step: PlannedStep): boolean {
@@ -147,21 +162,20 @@ function statuses(jobs: readonly Job[]): string {
 }
 
 /** When something will be due by itself: a run to look at, a refused attempt to repeat, a window that opens, the next poll. */
-async function nextDueIn(engine: Engine): Promise<number> {
-  const { timing, clock } = engine
+function nextDue({ timing, clock, memory }: Engine, jobs: readonly Pick<Job, 'reason'>[], runs: readonly Run[]): Instant {
   const now = clock.now()
-  let due = (engine.memory.lastPollAt ?? now) + timing.pollMs
-  await engine.store.unit('due', async (tx) => {
-    const jobs = await tx.jobs.open()
-    const running = jobs.filter((job) => job.status === 'running')
-    for (const job of jobs) if (job.reason.until !== null && job.reason.until > now) due = Math.min(due, job.reason.until)
-    if (running.length === 0) return
-    for (const run of await tx.runs.of(running.map((job) => job.id))) {
-      if (run.state === 'ended') continue
-      const next = run.state === 'refused' ? (run.retryAt ?? now) : (run.observedAt ?? now) + timing.runPollMs
-      due = Math.min(due, Math.max(next, engine.memory.askAgainAt.get(run.jobId) ?? next))
-    }
-  })
+  let due = (memory.lastPollAt ?? now) + timing.pollMs
+  for (const { reason } of jobs) if (reason.until !== null && reason.until > now) due = Math.min(due, reason.until)
+  for (const run of runs) {
+    if (run.state === 'ended') continue
+    const next = run.state === 'refused' ? (run.retryAt ?? now) : (run.observedAt ?? now) + timing.runPollMs
+    due = Math.min(due, Math.max(next, memory.askAgainAt.get(run.jobId) ?? next))
+  }
+  return due
+}
+
+function dueIn({ timing, clock }: Engine, due: Instant): number {
+  const now = clock.now()
   // Never beyond the next poll, whatever the clock showed when this was last looked at.
   return Math.min(Math.max(due - now, MIN_PAUSE_MS), Math.max(timing.pollMs, MIN_PAUSE_MS))
 }

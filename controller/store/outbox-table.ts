@@ -1,5 +1,5 @@
 import { canonicalJson } from '../audit/canonical-json.ts'
-import type { OutboxChannel, OutboxRow, OutboxTable } from '../jobs/state-store.ts'
+import { LONGEST_PUT_OFF_MS, type OutboxChannel, type OutboxRow, type OutboxTable } from '../jobs/state-store.ts'
 import { type DbTx, fromBig, fromJson, plainText } from './db.ts'
 import type { Outbox } from './generated/sqlite/client.ts'
 
@@ -17,7 +17,7 @@ export function outboxTable(tx: DbTx): OutboxTable {
 
     async due(at, limit) {
       const rows = await tx.outbox.findMany({
-        where: { dueAt: { lte: at } },
+        where: { OR: [{ dueAt: { lte: at } }, { dueAt: { gt: at + LONGEST_PUT_OFF_MS } }] },
         orderBy: [{ dueAt: 'asc' }, { key: 'asc' }],
         take: limit,
       })

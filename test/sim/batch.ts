@@ -12,7 +12,7 @@ export interface BatchOptions {
   seconds: number
   /** Are these seconds of processor time, not of the clock on the wall? */
   ofProcessor?: boolean
-  controllers: number
+  controllers: number | null
 }
 
 export interface Found {
@@ -49,9 +49,9 @@ export async function runBatch(options: BatchOptions, clock: () => number): Prom
   const mark = (fault: string, label: string) => add(summary.marks, `${fault} at ${label}`, 1)
   for (let index = worker; index < histories && clock() < end; index += workers) {
     const choices = drawnChoices(seed + index)
-    const { store, dispose } = await openTier(tier)
-    const result = await runHistory({ choices, store, controllers, mark })
-    await dispose()
+    const opened = await openTier(tier)
+    const result = await runHistory({ choices, tier: opened, controllers, mark })
+    await opened.dispose()
     summary.histories++
     summary.steps += result.steps
     summary.runs += result.runs

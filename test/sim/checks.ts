@@ -10,6 +10,7 @@ import { brought, whyNotStart, whyRulesNotInForce } from './oracle.ts'
 import { isLive, type Pipelines, type SimRun } from './pipelines.ts'
 import type { Write } from './recorder.ts'
 import type { Remote } from './remote.ts'
+import type { Actor } from './world.ts'
 
 /** What was durably written so far, as told by the writes themselves. */
 export interface Shadow {
@@ -33,7 +34,14 @@ export interface Truth {
 export interface Checks {
   violation: string | null
   shadow: Shadow
-  committed(unit: string, writes: readonly Write[]): void
+  /** A unit of this controller is durable. */
+  committed(by: Actor, writes: readonly Write[]): void
+  /** The database was lost with everything in it. */
+  lost(): void
+  /** Some clock was set forward: from then on a controller may take a moment for a day. */
+  jumped(): void
+  /** When that was last; null: never. */
+  lostAt: Instant | null
   sent(trigger: Trigger): void
   runCreated(run: SimRun): void
   cancelAsked(run: SimRun): void
@@ -67,6 +75,9 @@ export function createChecks(truth: Truth): Checks {
   const shadow: Shadow = { config: null, rulesInForce: [], jobs: new Map(), runs: new Map(), locks: new Map() }
   const sends = new Set<string>()
   const fences = new Map<string, number>()
+  let jumpedAt = Number.NEGATIVE_INFINITY
+  /** Path of each job that ever ran. */
+  const requestPaths = new Map<string, string>()
   const inVain = new Map<string, { since: Instant; times: number }>()
   /** Runs whose lock was given up on purpose, after a whole run time without an answer. */
   const excused = new Set<SimRun>()
@@ -86,6 +97,10 @@ export function createChecks(truth: Truth): Checks {
     return pipelines.runs.filter(
       (run) => keyOf(run) === key && run.trigger.type !== 'dry_run' && !run.byHand && !excused.has(run) && isLive(run, now()),
     )
+  }
+
+  function requestOf(run: SimRun): string {
+    return requestPaths.get(run.trigger.jobId) ?? ''
   }
 
   function keyOf(run: SimRun): string {
@@ -190,6 +205,8 @@ export function createChecks(truth: Truth): Checks {
       asked.times >= 2 &&
       now() - asked.since >= limitMs * 0.9
     for (const run of live) excused.add(run)
+    // How long it was asked in vain, or looked for, only its clock can tell.
+    if (live.every((run) => run.createdAt - MINUTE_MS <= jumpedAt)) return
     must('no release over a live run', givenUp, () => {
       const vain =
         asked === undefined
@@ -215,9 +232,9 @@ export function createChecks(truth: Truth): Checks {
     shadow.locks.set(lock.key, lock)
   }
 
-  function intended(run: Run, audits: readonly AuditEvent[]): void {
+  function intended(run: Run, audits: readonly AuditEvent[], clock: Instant): void {
     const job = shadow.jobs.get(run.jobId)!
-    const why = whyNotStart(truth, shadow, job)
+    const why = whyNotStart(truth, shadow, job, clock)
     must('no start that the rules forbid', why === null, () => `job ${job.id} (${job.requestPath}) was let start: ${why}`)
     must(
       'an intent is audited',
@@ -270,8 +287,22 @@ export function createChecks(truth: Truth): Checks {
     shadow,
     looked: new Map(),
     acked: new Set(),
+    lostAt: null,
 
-    committed(_unit, writes) {
+    jumped() {
+      jumpedAt = now()
+    },
+
+    lost() {
+      checks.lostAt = now()
+      Object.assign(shadow, { config: null, rulesInForce: [] })
+      for (const table of [shadow.jobs, shadow.runs, shadow.locks, sends, fences, inVain, checks.acked]) table.clear()
+      // Whoever deletes a request and then loses the records has nothing left that tells of its run.
+      const paths = remote.head().requests
+      for (const run of pipelines.runs) if (![...paths.keys()].some((path) => path === requestOf(run))) excused.add(run)
+    },
+
+    committed(by, writes) {
       const audits = writes.flatMap((write) => (write.table === 'audit' ? [write.event] : []))
       for (const write of writes) {
         switch (write.table) {
@@ -312,7 +343,7 @@ export function createChecks(truth: Truth): Checks {
       }
       // Once the whole unit is known: a start is judged with its lock and its job.
       for (const write of writes)
-        if (write.table === 'run inserted' && write.run.state === 'intended') intended(write.run, audits)
+        if (write.table === 'run inserted' && write.run.state === 'intended') intended(write.run, audits, now() + by.skewMs)
     },
 
     sent(trigger) {
@@ -347,6 +378,11 @@ export function createChecks(truth: Truth): Checks {
 
     runCreated(run) {
       const job = shadow.jobs.get(run.trigger.jobId)
+      requestPaths.set(run.trigger.jobId, job?.requestPath ?? '')
+      const others = pipelines.runs.filter(
+        (other) => other !== run && other.trigger.jobId === run.trigger.jobId && other.vanishedAt === null,
+      )
+      must('one run per job', others.length === 0, () => `${run.trigger.jobId} has runs ${others[0]!.id} and ${run.id}`)
       if (job === undefined || !isExclusive(job)) return
       const live = liveRuns(job.key)
       must(

@@ -1,20 +1,23 @@
 import type { Instant } from '../../controller/clock.ts'
 import { RefusedFault, TransientFault } from '../../controller/errors.ts'
 import type { PipelineProvider, StartOutcome } from '../../controller/jobs/executor.ts'
+import type { LeaderLease } from '../../controller/jobs/lease.ts'
 import type { StateStore } from '../../controller/jobs/state-store.ts'
 import type { Logger } from '../../controller/log.ts'
 import { type DocumentCache, documentCache } from '../../controller/model/load.ts'
 import type { CommitSha } from '../../controller/model/names.ts'
 import { startCourier } from '../../controller/reconcile/courier.ts'
 import { type Engine, emptyMemory } from '../../controller/reconcile/engine.ts'
-import { soleLeadership } from '../../controller/reconcile/leadership.ts'
+import { guarded, leaderOnly, openLeadership, soleLeadership } from '../../controller/reconcile/leadership.ts'
 import type { ConfigHost, ConfigSource, Connections, LoopTiming } from '../../controller/reconcile/ports.ts'
 import { startReconciler } from '../../controller/reconcile/reconciler.ts'
-import type { Delivery, Inbox } from '../../controller/webhooks/inbox.ts'
+import type { OpenStore } from '../../controller/store/open-store.ts'
+import type { Delivery } from '../../controller/webhooks/inbox.ts'
 import type { Checks } from './checks.ts'
 import type { Fault } from './faults.ts'
-import { ciEvidence, type Forge, factsOf, headOf, resolvedRef, summaryOf } from './forge.ts'
+import { ciEvidence, type Forge, factsOf, headOf, resolvedRef, summaryAt } from './forge.ts'
 import type { Pipelines, SimRun } from './pipelines.ts'
+import { recorded } from './recorder.ts'
 import { blobOf, bytesOf, type Remote, snapshotOf, textAt } from './remote.ts'
 import type { Actor, World } from './world.ts'
 
@@ -27,6 +30,9 @@ export const TIMING: LoopTiming = {
   triggerLookupMs: 240_000,
 }
 
+/** Long, so that keeping it costs few steps; pauses and absences last longer still. */
+const LEASE_MS = 120_000
+
 /** The simulated outside, as all controllers share it. */
 export interface Surroundings {
   world: World
@@ -34,8 +40,8 @@ export interface Surroundings {
   forge: Forge
   pipelines: Pipelines
   checks: Checks
-  state: StateStore
-  inbox: Inbox
+  /** The store as it is now: a lost one is followed by an empty one. */
+  store: () => OpenStore
 }
 
 export interface RunningController {
@@ -50,6 +56,9 @@ const documents: DocumentCache = documentCache()
 /** Starts the real loop and the real courier on simulated ports, with nothing in memory. */
 export function startController(outside: Surroundings, actor: Actor): RunningController {
   const { world, checks } = outside
+  const state = recorded({ unit: (name, work) => outside.store().state.unit(name, work) }, (_unit, writes) =>
+    checks.committed(actor, writes),
+  )
   const clock = world.clockOf(actor)
   const log: Logger = {
     debug() {},
@@ -60,13 +69,20 @@ export function startController(outside: Surroundings, actor: Actor): RunningCon
       checks.reported(message, JSON.stringify(facts ?? {}))
     },
   }
+  const leadership =
+    outside.store().shared === null
+      ? soleLeadership()
+      : openLeadership({ lease: leaseOf(outside, actor), replica: actor.name, leaseMs: LEASE_MS, clock, log })
+  const store: StateStore = {
+    unit: (name, work) => world.call(actor, `store ${name}`, 'store', () => state.unit(name, work)),
+  }
   const engine: Engine = {
     clock,
     log,
-    store: { unit: (name, work) => world.call(actor, `store ${name}`, 'store', () => outside.state.unit(name, work)) },
+    store: guarded(store, leadership),
     source: configSource(outside, actor),
     host: configHost(outside, actor),
-    connections: connections(outside, actor),
+    connections: leaderOnly(connections(outside, actor), leadership),
     config: { branch: 'main', acceptHistory: null },
     statusUrl: null,
     timing: TIMING,
@@ -82,18 +98,28 @@ export function startController(outside: Surroundings, actor: Actor): RunningCon
       version: 'sim',
     }),
   }
-  const leadership = soleLeadership()
   const courier = startCourier(engine, leadership)
-  const readConfig = () => engine.store.unit('config', (tx) => tx.config.read())
+  const readConfig = () => world.call(actor, 'store views.config', 'store', () => outside.store().views.config())
   const loop = startReconciler(engine, { leadership, readConfig, afterPass: courier.wake })
+  leadership.start(loop.wake)
   return {
     actor,
     engine,
     async deliver(delivery) {
-      await world.call(actor, 'inbox store', 'delivery', () => outside.inbox.store(delivery))
+      await world.call(actor, 'inbox store', 'delivery', () => outside.store().inbox.store(delivery))
       checks.acknowledged(delivery)
       loop.wake()
     },
+  }
+}
+
+function leaseOf({ world, store }: Surroundings, actor: Actor): LeaderLease {
+  const lease = () => store().shared!.lease
+  return {
+    take: (holder, durationMs) => world.call(actor, 'lease take', 'store', () => lease().take(holder, durationMs)),
+    renew: (fence, durationMs) => world.call(actor, 'lease renew', 'store', () => lease().renew(fence, durationMs)),
+    release: (fence) => world.call(actor, 'lease release', 'store', () => lease().release(fence)),
+    holder: () => world.call(actor, 'lease holder', 'store', () => lease().holder()),
   }
 }
 
@@ -160,12 +186,14 @@ function configHost({ world, forge, checks }: Surroundings, actor: Actor): Confi
     reviews: {
       pullRequests: ({ baseRef, since }) =>
         world.call(actor, 'forge list pulls', 'list', (fault) => {
-          // A list that lags shows nothing of the last half minute.
+          // A list that lags chooses by what was half a minute ago. What it then shows of each is as old, or quite fresh.
           const upTo = fault === 'stale' ? world.now() - 30_000 : world.now()
-          return forge.pulls
-            .filter((pull) => pull.createdAt <= upTo && (pull.updatedAt <= upTo || pull.state === 'open'))
-            .map(summaryOf)
-            .filter((pull) => pull.baseRef === baseRef && (pull.state === 'open' || pull.updatedAt >= since))
+          const shownAt = fault === 'stale' && world.draw(2) === 1 ? world.now() : upTo
+          return forge.pulls.flatMap((pull) => {
+            const known = pull.createdAt <= upTo ? summaryAt(pull, upTo) : null
+            const listed = known?.baseRef === baseRef && (known.state === 'open' || known.updatedAt >= since)
+            return listed ? [summaryAt(pull, shownAt)] : []
+          })
         }),
       pullRequest: (number) =>
         world.call(actor, 'forge read pull', 'read', (fault) => {

@@ -7,7 +7,8 @@ export interface ChoiceFile {
   violation: string | null
   /** What it shows, in a sentence. */
   about: string
-  controllers: number
+  /** Null: the history decides. */
+  controllers: number | null
   /** Place in the list and choice, for each that is not 0. */
   choices: readonly (readonly [number, number])[]
 }

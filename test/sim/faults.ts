@@ -67,7 +67,9 @@ function ladder(knob: string): readonly number[] {
 }
 
 /** Each history switches a random part of the faults on: what only shows when something else is quiet shows then. */
-export function swarmRates(choices: Choices): FaultRates {
+export function swarmRates(choices: Choices, often: Partial<FaultRates>): FaultRates {
   const calm = choices.pick(4, 0.75) === 0
-  return Object.fromEntries(KNOBS.map((knob) => [knob, ladder(knob)[calm ? 0 : choices.pick(4, 0.4)]])) as FaultRates
+  const rates = Object.fromEntries(KNOBS.map((knob) => [knob, ladder(knob)[calm ? 0 : choices.pick(4, 0.4)]])) as FaultRates
+  // A theme's own faults are on in most of its histories, else it would be one in name only.
+  return choices.pick(3) === 2 ? rates : { ...rates, ...often }
 }

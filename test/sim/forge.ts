@@ -26,7 +26,8 @@ export interface SimPull {
   mergeCommit: CommitSha | null
   mergedAt: Instant | null
   createdAt: Instant
-  updatedAt: Instant
+  /** When anything about it changed, oldest first. */
+  touches: Instant[]
   reviews: SimReview[]
 }
 
@@ -46,8 +47,8 @@ export interface Forge {
   refAt(repo: string, ref: string, at: Instant): CommitSha | null
   ciAt(sha: CommitSha, at: Instant): CiState
   openPull(author: string, head: Commit): SimPull
-  /** Puts the head's changes onto the config branch, as the host would. */
-  merge(pull: SimPull, squash: boolean): void
+  /** Puts the head's changes onto the config branch, as the host would; or makes the same commit on another branch. */
+  merge(pull: SimPull, how: 'merge' | 'squash' | 'elsewhere'): Commit
   touch(pull: SimPull): void
 }
 
@@ -76,13 +77,13 @@ export function createForge(now: () => Instant, remote: Remote): Forge {
         mergeCommit: null,
         mergedAt: null,
         createdAt: at,
-        updatedAt: at,
+        touches: [at],
         reviews: [],
       }
       forge.pulls.push(pull)
       return pull
     },
-    merge(pull, squash) {
+    merge(pull, how) {
       const head = headOf(pull)
       const main = remote.head()
       const requests = new Map(main.requests)
@@ -92,16 +93,17 @@ export function createForge(now: () => Instant, remote: Remote): Forge {
         else requests.set(path, head.requests.get(path)!)
       }
       const rules = head.rules === pull.base.rules ? main.rules : head.rules
-      const parents = squash ? [main.id] : [main.id, head.id]
+      const parents = how === 'squash' ? [main.id] : [main.id, head.id]
       const merged = remote.add({ parents, rules, requests, author: pull.author })
-      remote.move(now(), merged.id)
+      if (how !== 'elsewhere') remote.move(now(), merged.id)
       pull.state = 'merged'
       pull.mergeCommit = merged.id
       pull.mergedAt = now()
       forge.touch(pull)
+      return merged
     },
     touch(pull) {
-      pull.updatedAt = now()
+      pull.touches.push(now())
     },
   }
   return forge
@@ -146,15 +148,17 @@ function account(login: string): Account {
   return { provider: 'github', login, id: `id-${login}`, kind: login.endsWith('[bot]') ? 'bot' : 'user' }
 }
 
-export function summaryOf(pull: SimPull): PullRequestSummary {
+/** As it was at a moment: a list that lags shows what was, it does not leave out what has changed since. */
+export function summaryAt(pull: SimPull, at: Instant): PullRequestSummary {
+  const merged = pull.mergedAt !== null && pull.mergedAt <= at
   return {
     number: pull.number,
-    state: pull.state,
-    baseRef: pull.baseRefs.at(-1)!.name,
-    headSha: headOf(pull).id,
-    mergeCommit: pull.mergeCommit,
-    mergedAt: pull.mergedAt === null ? null : wholeSecond(pull.mergedAt),
-    updatedAt: wholeSecond(pull.updatedAt),
+    state: merged || pull.state !== 'merged' ? pull.state : 'open',
+    baseRef: pull.baseRefs.findLast((entry) => entry.at <= at)!.name,
+    headSha: pull.heads.findLast((entry) => entry.at <= at)!.commit.id,
+    mergeCommit: merged ? pull.mergeCommit : null,
+    mergedAt: merged ? wholeSecond(pull.mergedAt!) : null,
+    updatedAt: wholeSecond(pull.touches.findLast((touch) => touch <= at)!),
   }
 }
 
@@ -168,7 +172,7 @@ export function factsOf(pull: SimPull, now: Instant): PullRequestFacts {
     url: `https://forge.test/review/${id}`,
   }))
   return {
-    ...summaryOf(pull),
+    ...summaryAt(pull, now),
     url: `https://forge.test/pull/${pull.number}`,
     title: `change ${pull.number}`,
     author: account(pull.author),

@@ -1,25 +1,25 @@
 import { verifyChain } from '../../controller/audit/chain.ts'
-import { type Instant, MINUTE_MS, SECOND_MS } from '../../controller/clock.ts'
+import { DAY_MS, HOUR_MS, type Instant, MINUTE_MS, SECOND_MS } from '../../controller/clock.ts'
 import type { Nudge } from '../../controller/jobs/state-store.ts'
-import type { OpenStore } from '../../controller/store/open-store.ts'
 import { type Checks, createChecks } from './checks.ts'
 import type { Choices } from './choices.ts'
 import { type RunningController, type Surroundings, startController } from './controller.ts'
 import { type Fault, swarmRates } from './faults.ts'
 import { createForge } from './forge.ts'
 import { createPipelines, isLive } from './pipelines.ts'
-import { recorded } from './recorder.ts'
 import { createRemote } from './remote.ts'
 import { whatIsRestless } from './rest.ts'
 import { FIRST_RULES } from './rules.ts'
-import { createStory, pauseBetween } from './story.ts'
+import { createStory } from './story.ts'
+import { THEMES } from './themes.ts'
+import type { OpenTier } from './tiers.ts'
 import { type Actor, createWorld } from './world.ts'
 
 export interface HistoryOptions {
   choices: Choices
-  store: OpenStore
-  /** Controllers that are up at the same time. */
-  controllers: number
+  tier: OpenTier
+  /** Controllers that are up at the same time; null: as the history wants it. */
+  controllers: number | null
   mark?: (fault: Fault | 'none' | 'outage', label: string) => void
   write?: (line: string) => void
 }
@@ -38,26 +38,29 @@ export interface HistoryResult {
 /** More steps than any history needs; one that takes them turns in circles. */
 const MOST_STEPS = 40_000
 const HEAL_MS = 90 * MINUTE_MS
-
-const STARTS: readonly Instant[] = [
-  // A Wednesday noon in Rome, a Friday shortly before the window closes, and the night in which summer time ends.
-  Date.parse('2026-11-18T10:00:00.250Z'),
-  Date.parse('2026-11-20T17:40:00.250Z'),
-  Date.parse('2026-10-25T00:20:00.250Z'),
-  Date.parse('2026-07-06T06:40:00.250Z'),
-]
+const PAUSES_MS = [5 * SECOND_MS, 20 * SECOND_MS, SECOND_MS, 70 * SECOND_MS] as const
+const LONG_PAUSES_MS = [20 * SECOND_MS, 2 * MINUTE_MS, 4 * MINUTE_MS, 10 * MINUTE_MS] as const
+const DOWN_MS = [SECOND_MS, 0, 20 * SECOND_MS, 3 * MINUTE_MS] as const
+const LONG_DOWN_MS = [SECOND_MS, MINUTE_MS, 7 * MINUTE_MS, 12 * MINUTE_MS] as const
+/** Where a wrong clock stands. */
+const SKEWS_MS = [0, 2 * MINUTE_MS, -2 * MINUTE_MS, -3 * SECOND_MS, HOUR_MS, -HOUR_MS, DAY_MS, -DAY_MS] as const
 
 /** One history: people and faults first, with every invariant checked at every step; then all heals, and everything must come to rest. */
-export async function runHistory({ choices, store, controllers, mark, write }: HistoryOptions): Promise<HistoryResult> {
-  const startAt = STARTS[choices.pick(STARTS.length, 0.4)]!
-  const rates = swarmRates(choices)
-  const world = createWorld({ choices, rates, startAt, mark: mark ?? (() => {}), write: write ?? null })
+export async function runHistory({ choices, tier, controllers: wanted, mark, write }: HistoryOptions): Promise<HistoryResult> {
+  const theme = THEMES[choices.pick(THEMES.length, 0.9)]!
+  const startAt = theme.starts[choices.pick(theme.starts.length, 0.6)]!
+  const rates = swarmRates(choices, theme.rates)
+  const several = choices.pick(2, 0.1) === 1 ? 2 : 1
+  const controllers = tier.share === null ? 1 : (wanted ?? several)
+  const world = createWorld({ choices, settled: tier.settled, rates, startAt, mark: mark ?? (() => {}), write: write ?? null })
+  if (controllers > 1) tier.share!(world.now)
   const remote = createRemote(startAt, FIRST_RULES)
   const forge = createForge(world.now, remote)
   // In a healed world new runs are quick and plain.
   const pipelines = createPipelines(
     world.now,
     { ...choices, pick: (options, odds) => (world.faulty ? choices.pick(options, odds) : 0) },
+    theme.long,
     (run) => {
       nudge({ kind: 'run', externalId: run.id })
       world.at(run.endsAt, `run ${run.id} may be over`, () => {
@@ -72,29 +75,36 @@ export async function runHistory({ choices, store, controllers, mark, write }: H
     forge,
     pipelines,
     checks,
-    state: recorded(store.state, checks.committed),
-    inbox: store.inbox,
+    store: tier.store,
   }
   const up: RunningController[] = []
   let booted = 0
   let deliveries = 0
 
-  function boot(): void {
-    const actor: Actor = { name: `c${++booted}`, dead: false, pausedUntil: 0, skewMs: 0 }
+  /** One machine for each of them, with a clock of its own. */
+  const skews = Array.from({ length: controllers }, () => 0)
+
+  function boot(slot: number): void {
+    const actor: Actor = { name: `c${++booted}`, dead: false, pausedUntil: 0, slot, skewMs: skews[slot]! }
     up.push(startController(outside, actor))
+  }
+  function setClock(slot: number, skewMs: number): void {
+    if (skewMs > skews[slot]!) checks.jumped()
+    skews[slot] = skewMs
+    for (const { actor } of up) if (actor.slot === slot) actor.skewMs = skewMs
   }
   world.onCrash = (dead) => {
     const index = up.findIndex(({ actor }) => actor === dead)
     if (index === -1) return
     up.splice(index, 1)
-    const downMs = [SECOND_MS, 0, MINUTE_MS, 12 * MINUTE_MS, 45 * MINUTE_MS][world.faulty ? choices.pick(5) : 0]!
-    world.at(world.now() + downMs, 'a controller starts', boot)
+    const downMs = (theme.long ? LONG_DOWN_MS : DOWN_MS)[world.faulty ? choices.pick(4) : 0]!
+    world.at(world.now() + downMs, 'a controller starts', () => boot(dead.slot))
   }
 
   /** A webhook: on its way for a second, unless it is lost, doubled, late or finds nobody at home. */
   function nudge(what: Nudge): void {
     const fate = world.faulty ? choices.pick(4, rates.webhook) : 0
-    if (fate === 1) return
+    if (fate === 1 || (theme.deaf && world.faulty)) return
     const delivery = {
       integration: 'github',
       deliveryId: `d${++deliveries}`,
@@ -117,52 +127,66 @@ export async function runHistory({ choices, store, controllers, mark, write }: H
     forge,
     pipelines,
     nudge,
-    stopController: () => {
-      const controller = up[0]
+    theme,
+    crash: () => {
+      const controller = up[choices.pick(Math.max(1, up.length))]
       if (controller !== undefined) world.crash(controller.actor)
     },
+    setClock: () => setClock(choices.pick(controllers), SKEWS_MS[choices.pick(SKEWS_MS.length)]!),
+    loseDatabase: () =>
+      world.at(world.now(), 'the database is lost', async () => {
+        for (const { actor } of [...up]) world.crash(actor)
+        await tier.lose()
+        checks.lost()
+      }),
   })
 
   world.onTrouble = (odds) => {
-    if (choices.pick(2, odds) === 1) world.at(world.now() + [0, 3 * SECOND_MS][choices.pick(2)]!, 'meanwhile', story.event)
+    if (choices.pick(2, odds) === 0) return
+    world.at(world.now() + [0, 3 * SECOND_MS][choices.pick(2)]!, 'meanwhile', choices.pick(2) === 0 ? story.undermine : story.event)
   }
 
-  for (let count = 0; count < controllers; count++) boot()
-  let at = world.now() + 90 * SECOND_MS
-  world.at(at, 'the first request', story.request)
-  const events = choices.pick(14)
-  for (let event = 0; event < events; event++) {
-    at += pauseBetween(choices)
-    world.at(at, `event ${event}`, story.event)
+  for (let slot = 0; slot < controllers; slot++) boot(slot)
+  let at = world.now() + 10 * SECOND_MS
+  for (let count = theme.requests[choices.pick(theme.requests.length)]!; count > 0; count--) {
+    world.at(at, 'a first request', story.request)
+    at += [2 * SECOND_MS, 0, 20 * SECOND_MS][choices.pick(3)]!
   }
-  await runUntil(at + [3 * MINUTE_MS, 20 * MINUTE_MS][choices.pick(2, 0.2)]!, () => false)
+  at += [20 * SECOND_MS, 5 * SECOND_MS, 50 * SECOND_MS][choices.pick(3)]!
+  const events = choices.pick(9)
+  for (let event = 0; event < events; event++) {
+    world.at(at, `event ${event}`, story.event)
+    at += (theme.long ? LONG_PAUSES_MS : PAUSES_MS)[choices.pick(4)]!
+  }
+  await runUntil(at + [40 * SECOND_MS, 12 * MINUTE_MS][choices.pick(2, theme.long ? 0.6 : 0.1)]!, () => false)
 
   // Everything heals: what is wrong now stays wrong for ever.
   world.trace('heal')
   world.faulty = false
   world.outageUntil = 0
   for (const { actor } of up) actor.pausedUntil = 0
+  for (let slot = 0; slot < controllers; slot++) setClock(slot, 0)
   for (const run of pipelines.runs) {
     if (!isLive(run, world.now())) continue
     run.blockedUntil = null
-    run.endsAt = Math.min(run.endsAt, world.now() + MINUTE_MS)
+    run.endsAt = Math.min(run.endsAt, world.now() + 20 * SECOND_MS)
   }
   const healedAt = world.now()
   let restless: string | null = 'nobody looked yet'
-  let lookAt = healedAt + 2 * MINUTE_MS
+  let lookAt = healedAt + 70 * SECOND_MS
   await runUntil(healedAt + HEAL_MS, async () => {
     if (world.now() < lookAt) return false
-    lookAt = world.now() + MINUTE_MS
+    lookAt = world.now() + 20 * SECOND_MS
     restless =
       up.length < controllers
         ? 'a controller is down'
-        : await whatIsRestless({ now: world.now, remote, forge, pipelines }, checks, store)
+        : await whatIsRestless({ now: world.now, remote, forge, pipelines }, checks, tier.store())
     return restless === null
   })
   if (checks.violation === null && restless !== null)
     checks.violation = `everything comes to rest: ${HEAL_MS / MINUTE_MS} minutes after all faults ended, ${restless}`
-  if (checks.violation === null) {
-    const verdict = await verifyChain(store.auditRows())
+  if (checks.violation === null && tier.chains) {
+    const verdict = await verifyChain(tier.store().auditRows())
     if (!verdict.ok) checks.violation = `the audit is one chain: ${verdict.problem}`
   }
   for (const { actor } of [...up]) actor.dead = true

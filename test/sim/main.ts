@@ -16,7 +16,7 @@ import { runWorkers } from './workers.ts'
 const USAGE = `npm run sim -- [options]
   --histories N   how many (1000)            --seed S      of the first one (by default another one each day)
   --seconds T     at most so long (600)      --tier T      memory or sqlite (memory)
-  --workers W     processes (one a core)     --controllers C  at the same time (1)
+  --workers W     processes (one a core)     --controllers C  at the same time (1, and 2 in some)
   --replay FILE   one history, told line by line
   --ci            50,000 on memory and 1,000 on SQLite, with all faults at all steps
   --mutants       plant known bugs, one at a time; each must be caught in 60 seconds of processor time
@@ -33,7 +33,7 @@ const { values } = parseArgs({
     seconds: { type: 'string' },
     tier: { type: 'string', default: 'memory' },
     workers: { type: 'string', default: String(availableParallelism()) },
-    controllers: { type: 'string', default: '1' },
+    controllers: { type: 'string', default: '' },
     replay: { type: 'string' },
     ci: { type: 'boolean', default: false },
     mutants: { type: 'boolean', default: false },
@@ -78,6 +78,11 @@ function processorMs(): number {
   return (user + system) / 1_000
 }
 
+/** Null: each history decides. */
+function controllers(): number | null {
+  return values.controllers === '' ? null : Number(values.controllers)
+}
+
 async function ci(): Promise<number> {
   const memory = await tierOf('memory', 50_000, 150)
   if (memory === null) return 1
@@ -93,7 +98,7 @@ async function tierOf(tier: Tier, histories: number, seconds: number): Promise<S
   const startedAt = performance.now()
   const seed = Number(values.seed)
   const workers = Number(values.workers)
-  const summary = await runWorkers(PROGRAM, { tier, seed, histories, seconds, workers, controllers: Number(values.controllers) })
+  const summary = await runWorkers(PROGRAM, { tier, seed, histories, seconds, workers, controllers: controllers() })
   const tookS = (performance.now() - startedAt) / 1_000
   const years = summary.virtualMs / (365.25 * DAY_MS)
   const hash = createHash('sha256').update(JSON.stringify(summary.hashes)).digest('hex').slice(0, 16)
@@ -110,18 +115,17 @@ async function tierOf(tier: Tier, histories: number, seconds: number): Promise<S
 
 async function report(tier: Tier, found: Found): Promise<void> {
   console.log(`\nBROKEN (seed ${found.seed}): ${found.violation}`)
-  const controllers = Number(values.controllers)
   const breaks = async (choices: readonly number[]) => {
-    const { store, dispose } = await openTier(tier)
-    const result = await runHistory({ choices: replayedChoices(choices), store, controllers })
-    await dispose()
+    const opened = await openTier(tier)
+    const result = await runHistory({ choices: replayedChoices(choices), tier: opened, controllers: controllers() })
+    await opened.dispose()
     return result.violation !== null && invariantOf(result.violation) === invariantOf(found.violation)
   }
   const shrunk = await shrink(found.choices, breaks, tier === 'memory' ? SHRINK_TRIES : SHRINK_TRIES / 10)
   const file: ChoiceFile = {
     violation: found.violation,
     about: `seed ${found.seed}`,
-    controllers,
+    controllers: controllers(),
     choices: sparse(shrunk.choices),
   }
   const path = join('sim-failures', `${found.seed}.json`)
@@ -134,14 +138,14 @@ async function report(tier: Tier, found: Found): Promise<void> {
 
 async function replay(path: string): Promise<number> {
   const file = readChoiceFile(path)
-  const { store, dispose } = await openTier('memory')
+  const tier = await openTier('memory')
   const result = await runHistory({
+    tier,
     choices: replayedChoices(choicesOf(file)),
-    store,
     controllers: file.controllers,
     write: (line) => console.log(line),
   })
-  await dispose()
+  await tier.dispose()
   console.log(
     `${relative('.', resolve(path))}: ${result.violation ?? 'nothing is broken'} (${result.steps} steps, trace ${result.traceHash})`,
   )

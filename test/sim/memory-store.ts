@@ -1,10 +1,11 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { type MemoryLease, memoryLease } from './memory-lease.ts'
 import { canonicalJson } from '../../controller/audit/canonical-json.ts'
 import { type AuditHead, chainRow } from '../../controller/audit/chain.ts'
 import type { AuditEvent, AuditRow } from '../../controller/audit/event.ts'
 import { DAY_MS, type Instant } from '../../controller/clock.ts'
 import { isTerminal, JOB_STATUSES, type Job, type JobStatus, type Lock, lockKey, type Run } from '../../controller/jobs/job.ts'
-import type { ConfigState, Nudge, OutboxRow, PullRow, StateTx } from '../../controller/jobs/state-store.ts'
+import { type ConfigState, LONGEST_PUT_OFF_MS, type Nudge, type OutboxRow, type PullRow, type StateTx } from '../../controller/jobs/state-store.ts'
 import type { EnvironmentKey, JobId } from '../../controller/model/names.ts'
 import { plainText } from '../../controller/store/db.ts'
 import type { OpenStore } from '../../controller/store/open-store.ts'
@@ -41,7 +42,9 @@ export interface MemoryRows {
   outbox: Map<string, StoredMessage>
   deliveries: Map<string, StoredDelivery>
   deliveryIds: number
-  audit: AuditEvent[]
+  lease: MemoryLease | null
+  /** `data` as canonical JSON, as it is kept. */
+  audit: (Omit<AuditEvent, 'data'> & { data: string })[]
 }
 
 export function emptyRows(): MemoryRows {
@@ -54,20 +57,34 @@ export function emptyRows(): MemoryRows {
     outbox: new Map(),
     deliveries: new Map(),
     deliveryIds: 0,
+    lease: null,
     audit: [],
   }
 }
 
 export interface MemoryStoreOptions {
+  /** Given when several controllers share the store: its own clock, by which a lease ends. */
+  sharedBy?: (() => Instant) | undefined
   /** Refuse use of the store from inside a unit, as the real one does. Costs half the speed, so the simulator goes without. */
   guarded: boolean
 }
 
 /** The state store in memory: units one at a time, each undone as a whole when it fails. It fulfils the contract of the real ones. */
-export function memoryStore(rows: MemoryRows, { guarded }: MemoryStoreOptions): OpenStore {
+export function memoryStore(rows: MemoryRows, { guarded, sharedBy }: MemoryStoreOptions): OpenStore {
   const current = guarded ? new AsyncLocalStorage<{ name: string; open: boolean }>() : null
   let last: Promise<unknown> = Promise.resolve()
   let closed = false
+  // Units never run side by side, so one set of tables serves them all.
+  let undo: (() => void)[] = []
+  let doomed: Error | null = null
+  const tables = transaction(
+    rows,
+    (step) => undo.push(step),
+    (error) => {
+      doomed ??= error
+      return error
+    },
+  )
 
   function refuseInside(what: string): void {
     const unit = current?.getStore()
@@ -76,19 +93,11 @@ export function memoryStore(rows: MemoryRows, { guarded }: MemoryStoreOptions): 
   }
 
   async function runUnit<T>(name: string, work: (tx: StateTx) => Promise<T>): Promise<T> {
-    const undo: (() => void)[] = []
-    let doomed: Error | null = null
-    const tx = transaction(
-      rows,
-      (step) => undo.push(step),
-      (error) => {
-        doomed ??= error
-        return error
-      },
-    )
+    undo = []
+    doomed = null
     const unit = { name, open: true }
     try {
-      const value = await (current === null ? work(tx) : current.run(unit, () => work(tx)))
+      const value = await (current === null ? work(tables) : current.run(unit, () => work(tables)))
       if (doomed !== null) throw doomed
       return value
     } catch (error) {
@@ -119,7 +128,7 @@ export function memoryStore(rows: MemoryRows, { guarded }: MemoryStoreOptions): 
         return inTurn(() => runUnit(name, work))
       },
     },
-    shared: null,
+    shared: sharedBy === undefined ? null : { lease: memoryLease(rows, sharedBy), newestDelivery: async () => newestDelivery(rows) },
     inbox: {
       async store(delivery) {
         refuseInside('inbox.store')
@@ -208,7 +217,7 @@ function transaction(rows: MemoryRows, undo: (step: () => void) => void, doom: (
       known: async () => new Map([...rows.jobs.values()].map((job) => [job.id, job.requestBlob])),
       async insert(job) {
         if (rows.jobs.has(job.id)) return false
-        const seq = 1 + Math.max(0, ...[...rows.jobs.values()].map((other) => other.seq))
+        const seq = 1 + (jobsBySeq(rows).at(-1)?.seq ?? 0)
         set(rows.jobs, job.id, { ...cleaned(job), seq, version: 1 })
         return true
       },
@@ -298,7 +307,7 @@ function transaction(rows: MemoryRows, undo: (step: () => void) => void, doom: (
       },
       async due(at, limit) {
         return [...rows.outbox.values()]
-          .filter(({ dueAt }) => dueAt !== null && dueAt <= at)
+          .filter(({ dueAt }) => dueAt !== null && (dueAt <= at || dueAt > at + LONGEST_PUT_OFF_MS))
           .sort((a, b) => a.dueAt! - b.dueAt! || (a.row.key < b.row.key ? -1 : 1))
           .slice(0, limit)
           .map(({ row, text }) => ({ ...row, body: JSON.parse(text) as OutboxRow['body'] }))
@@ -326,15 +335,14 @@ function transaction(rows: MemoryRows, undo: (step: () => void) => void, doom: (
       },
     },
 
-    // One controller has this store for itself.
-    holdsLease: async () => true,
+    holdsLease: async (fence) => rows.lease === null || (rows.lease.fence === fence && rows.lease.holder !== null),
 
     async audit(event) {
       const length = rows.audit.length
       undo(() => {
         rows.audit.length = length
       })
-      rows.audit.push({ ...event, actor: cleanText(event.actor), data: JSON.parse(canonicalJson(event.data)) })
+      rows.audit.push({ ...event, actor: cleanText(event.actor), data: canonicalJson(event.data) })
     },
   }
 }
@@ -354,7 +362,8 @@ function cleanText(text: string): string {
 }
 
 function jobsBySeq(rows: MemoryRows): Job[] {
-  return [...rows.jobs.values()].sort((a, b) => a.seq - b.seq)
+  // A Map keeps the order in which its keys came, and a unit that fails takes the last ones back.
+  return [...rows.jobs.values()]
 }
 
 function runsOf(rows: MemoryRows, id: JobId): Run[] {
@@ -374,11 +383,15 @@ function successesOf(rows: MemoryRows, key: EnvironmentKey) {
     .map((job) => ({ jobId: job.id, sha: job.pin!.sha, ref: job.ref, endedAt: job.endedAt! }))
 }
 
+function newestDelivery(rows: MemoryRows): number | null {
+  return [...rows.deliveries.values()].findLast((row) => row.settledAt === null)?.id ?? null
+}
+
 /** The rows with their numbers and hashes, made when somebody looks: most histories are checked without. */
 function chained(rows: MemoryRows): AuditRow[] {
   let head: AuditHead | null = null
   return rows.audit.map((event) => {
-    const row = chainRow(head, event)
+    const row = chainRow(head, { ...event, data: JSON.parse(event.data) as AuditEvent['data'] })
     head = row
     return row
   })

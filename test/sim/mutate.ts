@@ -56,7 +56,7 @@ async function hunt(mutant: Mutant, seconds: number): Promise<{ caught: string |
     histories: 1_000_000,
     seconds,
     ofProcessor: true,
-    controllers: 1,
+    controllers: null,
   }
   // A loaded machine gives a process a part of a core only.
   const summary = await batchWith(mutant, options, (seconds * 8 + 20) * 1_000)

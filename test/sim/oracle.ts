@@ -13,13 +13,13 @@ import { APP_REPOS, type Rules, ruleFiles, windowIsOpen } from './rules.ts'
  * of that while.
  */
 
-/** Facts of the forge may be this old: the controller's 30 seconds and the whole second that hosts cut off. */
-const FACT_AGE_MS = 31 * SECOND_MS
+/** Facts of the forge may be this old: the controller's 30 seconds, the whole second that hosts cut off, and what a clock may be put back unseen. */
+const FACT_AGE_MS = 36 * SECOND_MS
 /** The config branch is looked at before the facts, and may be as old again. */
 const CONFIG_AGE_MS = 62 * SECOND_MS
 
-/** Why this start is wrong; null when it is right. */
-export function whyNotStart(truth: Truth, shadow: Shadow, job: Job): string | null {
+/** Why this start is wrong; null when it is right. `clock`: what the controller's own shows, which is all it can know of windows. */
+export function whyNotStart(truth: Truth, shadow: Shadow, job: Job, clock: Instant): string | null {
   const { remote, forge } = truth
   const now = truth.now()
   const config = shadow.config!
@@ -65,15 +65,18 @@ export function whyNotStart(truth: Truth, shadow: Shadow, job: Job): string | nu
   if (job.type === 'dry_run') return null
 
   if (config.frozen !== null) return 'the config repository is frozen'
-  if (policy.ci && !moments.some((at) => forge.ciAt(sha, at) === 'success')) return `CI of ${sha} is not green`
-  if (policy.window && !windowIsOpen(now)) return 'its window is closed'
-  const freeze = Object.entries(rules.freezes).find(([, { from, to }]) => from <= now && now < to)
-  if (freeze !== undefined) return `freeze ${freeze[0]} is on`
+  if (request.skips.length > 0 && !(policy.force && rules.admins.includes(pull.author))) return `${pull.author} may not force it`
+  const asked = (gate: string) => !request.skips.includes(gate)
+  if (asked('ci') && policy.ci && !moments.some((at) => forge.ciAt(sha, at) === 'success')) return `CI of ${sha} is not green`
+  if (asked('window') && policy.window && !windowIsOpen(clock)) return 'its window is closed'
+  const freeze = Object.entries(rules.freezes).find(([, { from, to }]) => from <= clock && clock < to)
+  if (asked('freeze') && freeze !== undefined) return `freeze ${freeze[0]} is on`
   const hold = Object.entries(rules.holds).find(([, held]) => held.environment === job.environment)
-  if (hold !== undefined) return `hold ${hold[0]} is on`
+  if (asked('freeze') && hold !== undefined) return `hold ${hold[0]} is on`
   const matters = ['access.yaml', 'draven.yaml', 'holds/broken.yaml', `policies/${environment.policy}.yaml`]
   if (rules.broken !== null && matters.includes(rules.broken)) return `${rules.broken} is unreadable`
   if (
+    asked('order') &&
     environment.promoteFrom !== null &&
     request.type === 'deploy' &&
     !succeeded(shadow, `${job.project}/${environment.promoteFrom}`, sha)
@@ -190,9 +193,10 @@ function momentsOf({ forge }: Truth, pull: SimPull, now: Instant): Instant[] {
   return [oldest, now, ...changes.filter((at) => at > oldest && at < now)]
 }
 
-export function parsed(text: string): { type: string; ref: string | null } | null {
+export function parsed(text: string): { type: string; ref: string | null; skips: readonly string[] } | null {
   const type = /^type: (deploy|rollback|dry_run)$/m.exec(text)?.[1]
   if (type === undefined) return null
   const ref = /^ref: \{ (branch|tag): (\S+) \}$/m.exec(text)
-  return { type, ref: ref === null ? null : `${ref[1]} ${ref[2]}` }
+  const skips = /^force: \{ skip: \[(.*?)\]/m.exec(text)?.[1]?.split(', ') ?? []
+  return { type, skips, ref: ref === null ? null : `${ref[1]} ${ref[2]}` }
 }

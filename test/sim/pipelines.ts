@@ -32,18 +32,24 @@ export interface Pipelines {
   find(repo: string, jobId: string, stale: boolean): RunHandle[]
 }
 
-const QUEUES_MS = [2 * SECOND_MS, 0, 90 * SECOND_MS]
-const LENGTHS_MS = [MINUTE_MS, 10 * SECOND_MS, 6 * MINUTE_MS, 50 * MINUTE_MS]
+const QUEUES_MS = [2 * SECOND_MS, 0, 40 * SECOND_MS]
+const LENGTHS_MS = [20 * SECOND_MS, 5 * SECOND_MS, 2 * MINUTE_MS, 7 * MINUTE_MS]
+const LONG_LENGTHS_MS = [7 * MINUTE_MS, 20 * SECOND_MS, 4 * MINUTE_MS, 20 * MINUTE_MS]
 const LAGS_MS = [0, SECOND_MS, 20 * SECOND_MS, 100 * SECOND_MS]
 const CONCLUSIONS = ['success', 'failed', 'canceled', 'timed_out'] as const
 
-export function createPipelines(now: () => Instant, choices: Choices, changed: (run: SimRun) => void): Pipelines {
+export function createPipelines(
+  now: () => Instant,
+  choices: Choices,
+  long: boolean,
+  changed: (run: SimRun) => void,
+): Pipelines {
   const pipelines: Pipelines = {
     runs: [],
     create(repo, trigger) {
       const createdAt = now()
       const beginsAt = createdAt + QUEUES_MS[choices.pick(QUEUES_MS.length, 0.3)]!
-      const blocked = choices.pick(2, 0.05) === 1 ? beginsAt + 3 * MINUTE_MS : null
+      const blocked = choices.pick(2, 0.05) === 1 ? beginsAt + MINUTE_MS : null
       const run: SimRun = {
         id: String(1_000 + pipelines.runs.length),
         repo,
@@ -52,7 +58,7 @@ export function createPipelines(now: () => Instant, choices: Choices, changed: (
         listedAt: createdAt + LAGS_MS[choices.pick(LAGS_MS.length, 0.3)]!,
         beginsAt,
         blockedUntil: blocked,
-        endsAt: (blocked ?? beginsAt) + LENGTHS_MS[choices.pick(LENGTHS_MS.length, 0.4)]!,
+        endsAt: (blocked ?? beginsAt) + (long ? LONG_LENGTHS_MS : LENGTHS_MS)[choices.pick(LENGTHS_MS.length, 0.4)]!,
         conclusion: CONCLUSIONS[choices.pick(CONCLUSIONS.length, 0.2)]!,
         canceledAt: null,
         ignoresCancel: choices.pick(2, 0.1) === 1,

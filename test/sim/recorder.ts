@@ -14,12 +14,23 @@ export type Write =
 
 /** Tells what each unit wrote, once it is durable. It works on any store, so the checks see all stores alike. */
 export function recorded(store: StateStore, committed: (name: string, writes: readonly Write[]) => void): StateStore {
+  let known: { tx: StateTx; writes: Write[]; heard: StateTx } | null = null
+  function heardIn(tx: StateTx): { writes: Write[]; heard: StateTx } {
+    if (known?.tx !== tx) {
+      const writes: Write[] = []
+      known = { tx, writes, heard: listening(tx, writes) }
+    }
+    known.writes.length = 0
+    return known
+  }
   return {
     async unit(name, work) {
-      const writes: Write[] = []
-      const value = await store.unit(name, (tx) => {
-        writes.length = 0
-        return work(listening(tx, writes))
+      let writes: readonly Write[] = []
+      const value = await store.unit(name, async (tx) => {
+        const listener = heardIn(tx)
+        const done = await work(listener.heard)
+        writes = listener.writes.length === 0 ? [] : [...listener.writes]
+        return done
       })
       if (writes.length > 0) committed(name, writes)
       return value

@@ -28,6 +28,8 @@ export async function whatIsRestless(truth: Truth, checks: Checks, store: OpenSt
     for (const path of head.requests.keys()) if (!paths.has(path)) return `${path} never became a job`
   } else if (config.frozen === null) return 'the newest commit was not looked at'
   for (const run of truth.pipelines.runs) {
+    // What ran before the records were lost is only looked for where something may still start.
+    if (checks.lostAt !== null && run.createdAt <= checks.lostAt) continue
     const job = shadow.jobs.get(run.trigger.jobId)
     const recorded = shadow.runs.get(`${run.trigger.jobId}#${run.trigger.attempt}`)
     const unknown = job?.reason.code === 'provider_unreachable' || job?.reason.code === 'trigger_outcome_unknown'

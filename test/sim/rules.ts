@@ -25,6 +25,7 @@ export interface PolicyRules {
   approvals: number
   ci: boolean
   window: boolean
+  force: boolean
 }
 
 export interface EnvironmentRules {
@@ -44,15 +45,15 @@ export const FIRST_RULES: Rules = {
   approvers: ['bob', 'carol', 'dave'],
   admins: ['erin', 'frank'],
   policies: {
-    stage: { refs: 'branch', approvals: 0, ci: true, window: false },
-    demo: { refs: 'branch', approvals: 1, ci: true, window: false },
-    prod: { refs: 'tag', approvals: 2, ci: true, window: true },
+    stage: { refs: 'branch', approvals: 0, ci: true, window: false, force: true },
+    demo: { refs: 'branch', approvals: 1, ci: true, window: false, force: false },
+    prod: { refs: 'tag', approvals: 2, ci: true, window: true, force: false },
   },
   environments: {
-    'shop/stage': { policy: 'stage', enabled: true, exclusive: true, maxRunMinutes: 30, promoteFrom: null },
-    'shop/demo': { policy: 'demo', enabled: true, exclusive: true, maxRunMinutes: 30, promoteFrom: null },
-    'shop/prod': { policy: 'prod', enabled: true, exclusive: true, maxRunMinutes: 30, promoteFrom: null },
-    'blog/prod': { policy: 'demo', enabled: true, exclusive: true, maxRunMinutes: 10, promoteFrom: null },
+    'shop/stage': { policy: 'stage', enabled: true, exclusive: true, maxRunMinutes: 8, promoteFrom: null },
+    'shop/demo': { policy: 'demo', enabled: true, exclusive: true, maxRunMinutes: 8, promoteFrom: null },
+    'shop/prod': { policy: 'prod', enabled: true, exclusive: true, maxRunMinutes: 8, promoteFrom: null },
+    'blog/prod': { policy: 'demo', enabled: true, exclusive: true, maxRunMinutes: 5, promoteFrom: null },
   },
   active: ['shop', 'blog'],
   freezes: {},
@@ -94,7 +95,7 @@ function accessFile({ operators, approvers, admins }: Rules): string {
   return document('Access', `people:\n${people.join('\n')}\nbindings:\n${bindings}`)
 }
 
-function policyFile({ refs, approvals, ci, window }: PolicyRules): string {
+function policyFile({ refs, approvals, ci, window, force }: PolicyRules): string {
   const allowed = refs === 'branch' ? 'allowed_branches: [main, develop, "release/.*"]' : "allowed_tags: ['v\\d+\\.\\d+\\.\\d+']"
   const needed = approvals === 0 ? 'require_approval: false' : `require_approval: true\napprovals_required: ${approvals}`
   const hours = window
@@ -102,7 +103,7 @@ function policyFile({ refs, approvals, ci, window }: PolicyRules): string {
     : ''
   return document(
     'Policy',
-    `allowed_ref_types: [${refs}]\n${allowed}\n${needed}\nrequire_ci_success: ${ci}\nallow_rollback: true\nallow_force_deploy: false\n${hours}`,
+    `allowed_ref_types: [${refs}]\n${allowed}\n${needed}\nrequire_ci_success: ${ci}\nallow_rollback: true\nallow_force_deploy: ${force}\n${hours}`,
   )
 }
 

@@ -2,18 +2,18 @@ import { execFileSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { drawnChoices, replayedChoices } from './choices.ts'
+import { type Choices, drawnChoices, replayedChoices } from './choices.ts'
 import { choicesOf, readChoiceFile } from './corpus.ts'
 import { runHistory } from './history.ts'
-import { emptyRows, memoryStore } from './memory-store.ts'
 import { shrink } from './shrink.ts'
+import { memoryTier } from './tiers.ts'
 
 const CORPUS = join(import.meta.dirname, 'corpus')
 const PROGRAM = join(import.meta.dirname, '../../dist/test/sim/main.js')
 const SEED = 900_000
 
-function history(choices: Parameters<typeof runHistory>[0]['choices'], controllers = 1) {
-  return runHistory({ choices, store: memoryStore(emptyRows(), { guarded: false }), controllers })
+function history(choices: Choices, controllers: number | null = null) {
+  return runHistory({ choices, tier: memoryTier(), controllers })
 }
 
 describe('the simulator', () => {
@@ -26,7 +26,7 @@ describe('the simulator', () => {
       expect((await history(replayedChoices(choices.made))).traceHash).toBe(first.traceHash)
       hashes.push([seed, first.traceHash])
     }
-    const batch = { tier: 'memory', seed: SEED, worker: 0, workers: 1, histories: 5, seconds: 60, controllers: 1 }
+    const batch = { tier: 'memory', seed: SEED, worker: 0, workers: 1, histories: 5, seconds: 60, controllers: null }
     const told = JSON.parse(execFileSync(process.execPath, [PROGRAM, '--batch', JSON.stringify(batch)], { encoding: 'utf8' }))
     expect(told.hashes).toEqual(hashes)
   })

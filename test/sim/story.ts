@@ -1,11 +1,13 @@
-import { HOUR_MS, type Instant, MINUTE_MS, SECOND_MS } from '../../controller/clock.ts'
+import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../controller/clock.ts'
 import type { Nudge } from '../../controller/jobs/state-store.ts'
 import { requestFile } from '../scenarios/config-files.ts'
 import type { Choices } from './choices.ts'
-import { type CiState, type Forge, headOf, type SimPull } from './forge.ts'
+import { type CiState, changedFiles, type Forge, headOf, type SimPull } from './forge.ts'
 import { isLive, type Pipelines, type SimRun } from './pipelines.ts'
 import type { Commit, Remote } from './remote.ts'
-import { APP_REPOS, type Rules, wholeMinute } from './rules.ts'
+import { changedRules, stoppedOrGone } from './rule-changes.ts'
+import { APP_REPOS, type Rules } from './rules.ts'
+import type { EventName, Theme } from './themes.ts'
 import type { World } from './world.ts'
 
 /** What people and systems outside do in a history, by the same list of choices as everything else. */
@@ -14,29 +16,38 @@ export interface Story {
   event(): void
   /** A whole request, from its branch to its merge. */
   request(): void
+  /** Takes away what a start that is just being made rests on. */
+  undermine(): void
 }
 
 export interface StoryOptions {
   world: World
+  theme: Theme
   choices: Choices
   remote: Remote
   forge: Forge
   pipelines: Pipelines
   /** Sends a webhook that says "look at X". */
   nudge: (nudge: Nudge) => void
-  stopController: () => void
+  crash: () => void
+  setClock: () => void
+  loseDatabase: () => void
 }
+
+type Change = Partial<Pick<Commit, 'requests' | 'rules'>>
 
 const APPROVERS = ['bob', 'carol', 'dave', 'erin', 'frank'] as const
 const ANYBODY = ['bob', 'carol', 'dave', 'erin', 'frank', 'alice', 'olga', 'mallory', 'robot[bot]'] as const
-const TARGETS = ['shop/stage', 'shop/demo', 'shop/prod', 'blog/prod'] as const
 const BRANCHES = ['branch develop', 'branch main'] as const
 const TAGS = ['tag v1.0.0', 'tag v1.1.0'] as const
 const CI_STATES: readonly CiState[] = ['success', 'pending', 'failed', 'none']
-const DELAYS_MS = [70 * SECOND_MS, 3 * SECOND_MS, 0, 4 * MINUTE_MS]
+const STANCES = ['approved', 'changes_requested', 'commented'] as const
+/** Longer than a look at the pull request takes: what is approved before that was not on show yet. */
+const DELAYS_MS = [12 * SECOND_MS, 3 * SECOND_MS, 0, 4 * MINUTE_MS]
+const FORCES = ['ci', 'freeze, window', 'order, ci, window, freeze'] as const
 
 export function createStory(options: StoryOptions): Story {
-  const { world, choices, remote, forge, pipelines, nudge } = options
+  const { world, theme, choices, remote, forge, pipelines, nudge } = options
   let files = 0
 
   for (const repo of Object.values(APP_REPOS)) for (const ref of [...BRANCHES, ...TAGS]) moveRef(repo, ref, 'success')
@@ -66,48 +77,76 @@ export function createStory(options: StoryOptions): Story {
     nudge({ kind: 'pull_request', number: pull.number })
   }
 
-  function review(pull: SimPull, who: string, state: 'approved' | 'changes_requested' | 'commented'): void {
+  function review(pull: SimPull, who: string, state: (typeof STANCES)[number]): void {
     const id = `${pull.number}-${pull.reviews.length + 1}`
     pull.reviews.push({ id, who, state, commit: headOf(pull).id, at: world.now(), dismissedAt: null })
     told(pull)
   }
 
+  function dismiss(pull: SimPull): void {
+    const given = pull.reviews.findLast((each) => each.state === 'approved' && each.dismissedAt === null)
+    if (given === undefined) return
+    given.dismissedAt = world.now()
+    told(pull)
+  }
+
   function merge(pull: SimPull): void {
     if (pull.state !== 'open' || pull.baseRefs.at(-1)!.name !== 'main') return
-    forge.merge(pull, choices.pick(2, 0.3) === 1)
+    forge.merge(pull, choices.pick(2, 0.3) === 1 ? 'squash' : 'merge')
     told(pull)
     nudge({ kind: 'config' })
   }
 
-  function push(pull: SimPull, change: Partial<Pick<Commit, 'requests' | 'rules'>>, author: string): void {
+  function push(pull: SimPull, change: Change, author: string): void {
     if (pull.state !== 'open') return
     const before = headOf(pull)
     pull.heads.push({ at: world.now(), commit: remote.add({ ...before, ...change, parents: [before.id], author }) })
     told(pull)
   }
 
-  function open(author: string, change: Partial<Pick<Commit, 'requests' | 'rules'>>): SimPull {
+  function retarget(pull: SimPull): void {
+    if (pull.state !== 'open') return
+    pull.baseRefs.push({ at: world.now(), name: pull.baseRefs.at(-1)!.name === 'main' ? 'evil' : 'main' })
+    told(pull)
+  }
+
+  /** Merged into another branch, which somebody then pushes onto the config branch as it is. */
+  function mergeElsewhere(): void {
+    const pull = forge.pulls.findLast((each) => each.state === 'open')
+    if (pull === undefined) return request()
+    if (pull.baseRefs.at(-1)!.name === 'main') retarget(pull)
+    const merged = forge.merge(pull, 'elsewhere')
+    told(pull)
+    world.at(world.now() + one([0, 20 * SECOND_MS]), 'the other branch is pushed', () => {
+      if (remote.head().id !== merged.parents[0]) return
+      remote.move(world.now(), merged.id)
+      nudge({ kind: 'config' })
+    })
+  }
+
+  function open(author: string, change: Change): SimPull {
     const base = remote.head()
     const pull = forge.openPull(author, remote.add({ ...base, ...change, parents: [base.id], author }))
     told(pull)
     return pull
   }
 
-  function commitDirectly(change: Partial<Pick<Commit, 'requests' | 'rules'>>, author: string): void {
+  function commitDirectly(change: Change, author: string): void {
     const head = remote.head()
     remote.move(world.now(), remote.add({ ...head, ...change, parents: [head.id], author }).id)
     nudge({ kind: 'config' })
   }
 
-  function newRequest(): { path: string; text: string } {
+  function newRequest(forced = false): { path: string; text: string } {
     // Two in one environment is where queue and lock matter.
-    const target = one(TARGETS, 0.5)
+    const target = one(theme.targets, 0.5)
     const policy = remote.head().rules.policies[remote.head().rules.environments[target]?.policy ?? ''] ?? null
     const refs = policy?.refs === 'tag' ? TAGS : BRANCHES
-    const [kind, name] = one(refs).split(' ')
-    const type = one(['deploy', 'rollback', 'dry_run'] as const, 0.2)
+    const [kind, name] = one(refs, 0.3).split(' ')
+    const type = one(['deploy', 'rollback', 'dry_run'] as const, 0.15)
     const ref = type === 'rollback' ? null : `${kind}: ${name}`
-    return { path: `requests/${target}/r${++files}.yaml`, text: requestFile(ref, { type }) }
+    const more = forced ? `force: { skip: [${one(FORCES)}], reason: simulated }\n` : ''
+    return { path: `requests/${target}/r${++files}.yaml`, text: requestFile(ref, { type, more }) }
   }
 
   function withFile(path: string, text: string | null): ReadonlyMap<string, string> {
@@ -118,91 +157,48 @@ export function createStory(options: StoryOptions): Story {
   }
 
   function request(): void {
-    const { path, text } = newRequest()
-    const author = one(['alice', 'olga', 'erin', 'mallory', 'robot[bot]'], 0.2)
+    const forced = choices.pick(2, 0.1) === 1
+    const { path, text } = newRequest(forced)
+    const author = forced ? one(['erin', 'frank', 'alice'] as const, 0.3) : one(['alice', 'olga', 'erin', 'mallory', 'robot[bot]'] as const, 0.1)
     const pull = open(author, { requests: withFile(path, text) })
     let at = world.now()
-    const people = [...APPROVERS]
-    for (let reviews = [2, 0, 1, 3][choices.pick(4, 0.4)]!; reviews > 0; reviews--) {
-      at += one(DELAYS_MS, 0.3)
+    const people = APPROVERS.filter((who) => who !== author)
+    for (let reviews = [2, 0, 1, 3][choices.pick(4, 0.3)]!; reviews > 0; reviews--) {
+      at += one(DELAYS_MS, 0.2)
       const who = people.splice(choices.pick(people.length, 0.3), 1)[0]!
-      const state = one(['approved', 'changes_requested', 'commented'] as const, 0.1)
+      const state = one(STANCES, 0.1)
       world.at(at, `${who} reviews ${pull.number}`, () => review(pull, who, state))
     }
     at += one(DELAYS_MS, 0.3)
     world.at(at, `merge of ${pull.number}`, () => merge(pull))
+    // Who sees that an approval does not count gives it once more.
+    if (choices.pick(3) !== 2) world.at(at + 70 * SECOND_MS, `${pull.number} is approved again`, () => approveAgain(pull))
+  }
+
+  function approveAgain(pull: SimPull): void {
+    const given = new Set(pull.reviews.filter((each) => each.state === 'approved' && each.dismissedAt === null).map(({ who }) => who))
+    const started = pipelines.runs.some((run) => run.createdAt >= pull.createdAt)
+    if (!started) for (const who of given) review(pull, who, 'approved')
   }
 
   // ── rules ───────────────────────────────────────────────────────────────
 
-  function changedRules(): Rules {
-    const rules = remote.head().rules
-    const key = one(TARGETS)
-    const environment = rules.environments[key]!
-    const policy = rules.policies[environment.policy]!
-    const withPolicy = (change: Partial<typeof policy>): Rules => ({
-      ...rules,
-      policies: { ...rules.policies, [environment.policy]: { ...policy, ...change } },
-    })
-    const withEnvironment = (change: Partial<typeof environment>): Rules => ({
-      ...rules,
-      environments: { ...rules.environments, [key]: { ...environment, ...change } },
-    })
-    switch (choices.pick(9)) {
-      case 0:
-        return withPolicy({ approvals: policy.approvals === 0 ? 1 : 0 })
-      case 1:
-        return withPolicy({ window: !policy.window })
-      case 2:
-        return withPolicy({ ci: !policy.ci })
-      case 3:
-        return withEnvironment({ enabled: !environment.enabled })
-      case 4:
-        return withEnvironment({ promoteFrom: environment.promoteFrom === null && key === 'shop/demo' ? 'stage' : null })
-      case 5:
-        return { ...rules, approvers: rules.approvers.includes('bob') ? ['carol', 'dave'] : ['bob', 'carol', 'dave'] }
-      case 6:
-        return { ...rules, operators: rules.operators.includes('alice') ? ['olga'] : ['alice', 'olga'] }
-      case 7:
-        return { ...rules, approvers: [...rules.approvers, 'mallory'], operators: [...rules.operators, 'mallory'] }
-      default:
-        return { ...rules, active: rules.active.includes('shop') ? ['blog'] : ['shop', 'blog'] }
-    }
-  }
-
   function changeRules(): void {
     const author = one(['erin', 'mallory', 'alice'])
-    const pull = open(author, { rules: changedRules() })
+    const pull = open(author, { rules: changedRules(remote.head().rules, choices, theme.targets) })
     const approved = choices.pick(3) !== 2
     if (approved)
       world.at(world.now() + one(DELAYS_MS), 'review of rules', () =>
         review(pull, one(['frank', 'erin', 'bob'], 0.3), 'approved'),
       )
-    world.at(world.now() + 5 * MINUTE_MS, 'merge of rules', () => merge(pull))
-  }
-
-  function stopOrGo(): void {
-    const rules = remote.head().rules
-    const name = `s${++files}`
-    if (choices.pick(2, 0.4) === 1) {
-      commitDirectly({ rules: { ...rules, holds: {}, freezes: {} } }, 'alice')
-      return
-    }
-    const now = wholeMinute(world.now())
-    const hold = choices.pick(2) === 0
-    const next: Rules = hold
-      ? { ...rules, holds: { ...rules.holds, [name]: { environment: one(['stage', 'demo', 'prod']) } } }
-      : { ...rules, freezes: { ...rules.freezes, [name]: { from: now, to: now + one([10 * MINUTE_MS, 3 * HOUR_MS]) } } }
-    commitDirectly({ rules: next }, 'alice')
+    world.at(world.now() + one([20 * SECOND_MS, 5 * MINUTE_MS], 0.3), 'merge of rules', () => merge(pull))
   }
 
   function breakOrMend(): void {
-    const rules = remote.head().rules
+    const { rules } = remote.head()
     const path = one(['access.yaml', 'policies/prod.yaml', 'holds/broken.yaml', 'draven.yaml'])
-    const before = remote.head()
     commitDirectly({ rules: { ...rules, broken: rules.broken === null ? path : null } }, 'erin')
-    if (choices.pick(2) === 0)
-      world.at(world.now() + 5 * MINUTE_MS, 'the file is mended', () => commitDirectly({ rules: before.rules }, 'erin'))
+    if (choices.pick(2) === 0) world.at(world.now() + 2 * MINUTE_MS, 'the file is mended', () => commitDirectly({ rules }, 'erin'))
   }
 
   function rewind(): void {
@@ -212,18 +208,18 @@ export function createStory(options: StoryOptions): Story {
     remote.move(world.now(), evil.id)
     nudge({ kind: 'config' })
     if (choices.pick(2, 0.3) === 0) {
-      world.at(world.now() + 4 * MINUTE_MS, 'the old history is put back', () => {
+      world.at(world.now() + 2 * MINUTE_MS, 'the old history is put back', () => {
         remote.move(world.now(), main.id)
         nudge({ kind: 'config' })
       })
     }
   }
 
-  // ── runs ────────────────────────────────────────────────────────────────
+  // ── runs and requests ───────────────────────────────────────────────────
 
   function meddleWithRun(): void {
     const runs = pipelines.runs
-    const run = runs[runs.length - 1 - choices.pick(Math.max(1, runs.length))]
+    const run = runs[runs.length - 1 - choices.pick(Math.max(1, runs.length), 0.3)]
     if (run === undefined) return
     if (isLive(run, world.now())) {
       if (choices.pick(2) === 0) pipelines.cancel(run)
@@ -239,76 +235,94 @@ export function createStory(options: StoryOptions): Story {
     run.endsAt = world.now() + 3 * MINUTE_MS
   }
 
+  function undermine(): void {
+    const [path] = [...remote.head().requests.keys()].slice(-1 - choices.pick(2, 0.2))
+    if (path === undefined) return
+    const [, project] = path.split('/')
+    const repo = APP_REPOS[project!]!
+    const asked = /^ref: \{ (branch|tag): (\S+) \}$/m.exec(remote.head().requests.get(path)!)
+    const ref = asked === null ? 'branch develop' : `${asked[1]} ${asked[2]}`
+    const sha = forge.refAt(repo, ref, world.now())
+    const pull = forge.pulls.find((each) => each.state === 'merged' && changedFiles(each).some((file) => file.path === path))
+    switch (choices.pick(5)) {
+      case 0:
+        return sha === null ? undefined : setCi(repo, sha, 'failed')
+      case 1:
+        return moveRef(repo, ref, 'success')
+      case 2:
+        return pull === undefined ? undefined : dismiss(pull)
+      case 3:
+        return commitDirectly({ requests: withFile(path, null) }, 'alice')
+      default:
+        return pull === undefined ? undefined : review(pull, 'carol', 'changes_requested')
+    }
+  }
+
   function onSomePull(act: (pull: SimPull) => void): void {
-    const pull = forge.pulls[forge.pulls.length - 1 - choices.pick(Math.max(1, forge.pulls.length))]
+    const pull = forge.pulls[forge.pulls.length - 1 - choices.pick(Math.max(1, forge.pulls.length), 0.5)]
     if (pull !== undefined) act(pull)
   }
 
   function onSomeRequest(act: (path: string) => void): void {
     const paths = [...remote.head().requests.keys()]
-    const path = paths[paths.length - 1 - choices.pick(Math.max(1, paths.length))]
+    const path = paths[paths.length - 1 - choices.pick(Math.max(1, paths.length), 0.5)]
     if (path !== undefined) act(path)
   }
 
-  const EVENTS: readonly (() => void)[] = [
-    () => {},
+  function pushMore(pull: SimPull): void {
+    const path = [...headOf(pull).requests.keys()].find((each) => !pull.base.requests.has(each))
+    if (path === undefined) return
+    const { text } = newRequest()
+    push(pull, { requests: new Map([...headOf(pull).requests, [path, text]]) }, one(['alice', 'bob', 'mallory']))
+  }
+
+  function pushRequest(): void {
+    const { path, text } = newRequest()
+    commitDirectly({ requests: withFile(path, choices.pick(3) === 2 ? 'kind: [' : text) }, 'mallory')
+  }
+
+  function changeCi(): void {
+    const repo = one(Object.values(APP_REPOS), 0.2)
+    const sha = forge.refAt(repo, one([...BRANCHES, ...TAGS], 0.5), world.now())
+    if (sha !== null) setCi(repo, sha, one(CI_STATES))
+  }
+
+  const HAPPEN: Readonly<Record<EventName, () => void>> = {
     request,
-    request,
-    request,
-    () => moveRef(one(Object.values(APP_REPOS)), one([...TAGS, ...BRANCHES]), one(CI_STATES)),
-    () => {
-      const repo = one(Object.values(APP_REPOS))
-      const ref = one([...TAGS, ...BRANCHES])
-      const sha = forge.refAt(repo, ref, world.now())
-      if (sha !== null) setCi(repo, sha, one(CI_STATES))
-    },
-    () => onSomePull((pull) => review(pull, one(ANYBODY), one(['approved', 'changes_requested', 'commented'] as const))),
-    () =>
-      onSomePull((pull) => {
-        const given = pull.reviews.find((each) => each.state === 'approved' && each.dismissedAt === null)
-        if (given === undefined) return
-        given.dismissedAt = world.now()
-        told(pull)
-      }),
-    () =>
-      onSomePull((pull) => {
-        const path = [...headOf(pull).requests.keys()].find((each) => !pull.base.requests.has(each))
-        if (path === undefined) return
-        const { text } = newRequest()
-        push(pull, { requests: new Map([...headOf(pull).requests, [path, text]]) }, one(['alice', 'bob', 'mallory']))
-      }),
-    () =>
-      onSomePull((pull) => {
-        if (pull.state !== 'open') return
-        pull.baseRefs.push({ at: world.now(), name: pull.baseRefs.at(-1)!.name === 'main' ? 'evil' : 'main' })
-        told(pull)
-      }),
-    () => onSomePull(merge),
-    () => onSomeRequest((path) => commitDirectly({ requests: withFile(path, null) }, 'alice')),
-    () => onSomeRequest((path) => commitDirectly({ requests: withFile(path, newRequest().text) }, 'mallory')),
-    () => {
-      const { path, text } = newRequest()
-      commitDirectly({ requests: withFile(path, choices.pick(3) === 2 ? 'kind: [' : text) }, 'mallory')
-    },
-    changeRules,
-    () => commitDirectly({ rules: changedRules() }, 'mallory'),
-    stopOrGo,
-    breakOrMend,
+    'move a ref': () => moveRef(one(Object.values(APP_REPOS), 0.2), one([...BRANCHES, ...TAGS], 0.5), one(CI_STATES)),
+    'change CI': changeCi,
+    review: () => onSomePull((pull) => review(pull, one(ANYBODY), one(STANCES, 0.3))),
+    dismiss: () => onSomePull(dismiss),
+    push: () => onSomePull(pushMore),
+    retarget: () => onSomePull(retarget),
+    'merge elsewhere': mergeElsewhere,
+    merge: () => onSomePull(merge),
+    'delete a request': () => onSomeRequest((path) => commitDirectly({ requests: withFile(path, null) }, 'alice')),
+    'edit a request': () => onSomeRequest((path) => commitDirectly({ requests: withFile(path, newRequest().text) }, 'mallory')),
+    'push a request': pushRequest,
+    'change rules': changeRules,
+    'push rules': () => commitDirectly({ rules: changedRules(remote.head().rules, choices, theme.targets) }, 'mallory'),
+    'stop or go': () => commitDirectly({ rules: stopped() }, 'alice'),
+    'break or mend': breakOrMend,
     rewind,
-    meddleWithRun,
-    options.stopController,
-    () => {
-      world.outageUntil = world.now() + one([2 * MINUTE_MS, 20 * MINUTE_MS, 50 * MINUTE_MS])
+    'meddle with a run': meddleWithRun,
+    crash: options.crash,
+    outage: () => {
+      world.outageUntil = world.now() + one([2 * MINUTE_MS, 20 * MINUTE_MS], 0.3)
     },
-  ]
+    undermine,
+    'set a clock': options.setClock,
+    'lose the database': options.loseDatabase,
+  }
 
-  return { request, event: () => EVENTS[choices.pick(EVENTS.length, 0.9)]!() }
-}
+  function stopped(): Rules {
+    return stoppedOrGone(remote.head().rules, choices, `s${++files}`, world.now(), one([4 * MINUTE_MS, 3 * HOUR_MS]))
+  }
 
-const PAUSES_MS = [20 * SECOND_MS, 2 * MINUTE_MS, SECOND_MS, 4 * MINUTE_MS] as const
-const LONG_PAUSES_MS = [0, 20 * MINUTE_MS] as const
+  function event(): void {
+    const drawn = choices.pick(theme.events.length + 1, 0.95)
+    if (drawn > 0) HAPPEN[theme.events[drawn - 1]!]()
+  }
 
-/** How long people wait between two things that they do. */
-export function pauseBetween(choices: Choices): Instant {
-  return PAUSES_MS[choices.pick(PAUSES_MS.length)]! + LONG_PAUSES_MS[choices.pick(LONG_PAUSES_MS.length, 0.05)]!
+  return { request, undermine, event }
 }

@@ -9,6 +9,8 @@ export interface Actor {
   name: string
   dead: boolean
   pausedUntil: Instant
+  /** Which machine it runs on. */
+  slot: number
   /** How far its clock is ahead of the world's. */
   skewMs: number
 }
@@ -31,6 +33,8 @@ export interface World {
   crash(actor: Actor): void
   /** Called when a call is held up, or a trigger did not go well: a good moment for something else to change. */
   onTrouble: (odds: number) => void
+  /** For whoever acts a fault out: one of so many ways. */
+  draw(options: number): number
   trace(text: string): void
   /** A number made of everything that happened, and when. */
   traceHash(): string
@@ -70,6 +74,8 @@ const PAUSES_MS = [0, SECOND_MS, 20 * SECOND_MS, 3 * MINUTE_MS, 45 * MINUTE_MS]
 
 export interface WorldOptions {
   choices: Choices
+  /** Everything that follows from a step without waiting has happened when this resolves. */
+  settled: () => Promise<void>
   rates: FaultRates
   startAt: Instant
   /** Counts a fault at an effect. */
@@ -78,7 +84,7 @@ export interface WorldOptions {
   write: ((line: string) => void) | null
 }
 
-export function createWorld({ choices, rates, startAt, mark, write }: WorldOptions): World {
+export function createWorld({ choices, settled, rates, startAt, mark, write }: WorldOptions): World {
   let now = startAt
   let order = 0
   let steps = 0
@@ -126,7 +132,8 @@ export function createWorld({ choices, rates, startAt, mark, write }: WorldOptio
       effect.delayed = true
       parked.push(effect)
     }
-    if (fault === 'slow' || (fault !== null && effect.kind === 'trigger')) world.onTrouble(effect.kind === 'trigger' ? 0.6 : 0.1)
+    if (fault !== null && effect.kind === 'trigger') world.onTrouble(0.6)
+    else if (fault === 'slow' || fault === 'pause') world.onTrouble(isStart(effect.label) ? 0.6 : 0.1)
     switch (fault) {
       case 'slow': {
         const delays = effect.kind === 'trigger' ? TRIGGER_DELAYS_MS : DELAYS_MS
@@ -165,6 +172,7 @@ export function createWorld({ choices, rates, startAt, mark, write }: WorldOptio
     onCrash: () => {},
     onTrouble: () => {},
     now: () => now,
+    draw: (options) => (world.faulty ? choices.pick(options) : 0),
     trace,
     traceHash: () => `${(hash >>> 0).toString(16).padStart(8, '0')}${(hash2 >>> 0).toString(16).padStart(8, '0')}`,
     steps: () => steps,
@@ -188,7 +196,8 @@ export function createWorld({ choices, rates, startAt, mark, write }: WorldOptio
           }
           parked.push(effect)
           signal?.addEventListener('abort', () => {
-            parked = parked.filter((other) => other !== effect)
+            const place = parked.indexOf(effect)
+            if (place !== -1) parked.splice(place, 1)
             resolve()
           })
         })
@@ -240,19 +249,23 @@ export function createWorld({ choices, rates, startAt, mark, write }: WorldOptio
       const index = options > 1 && world.faulty ? choices.pick(options, rates.reorder) : 0
       if (index < ready.length) {
         const effect = ready[index]!
-        parked = parked.filter((other) => other !== effect)
+        parked.splice(parked.indexOf(effect), 1)
         await happen(effect)
       } else {
         const happening = agenda.shift()!
         trace(happening.label)
         await happening.happen()
       }
-      // Everything that follows from it without waiting happens before the next thing does.
-      await new Promise(setImmediate)
+      await settled()
       return true
     },
   }
   return world
+}
+
+/** Between what a start rests on and the start is when something else matters most. */
+function isStart(label: string): boolean {
+  return label === 'store job.start' || label === 'store job.retry' || label === 'store job.read'
 }
 
 function isDelay(fault: Fault): boolean {

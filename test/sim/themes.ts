@@ -1,0 +1,148 @@
+import type { Instant } from '../../controller/clock.ts'
+import type { FaultRates } from './faults.ts'
+
+export const TARGETS = ['shop/stage', 'shop/demo', 'shop/prod', 'blog/prod'] as const
+export type Target = (typeof TARGETS)[number]
+
+/** What can happen in a history besides its first requests; `story.ts` says how. */
+export const EVENTS = [
+  'request',
+  'move a ref',
+  'change CI',
+  'review',
+  'dismiss',
+  'push',
+  'retarget',
+  'merge elsewhere',
+  'merge',
+  'delete a request',
+  'edit a request',
+  'push a request',
+  'change rules',
+  'push rules',
+  'stop or go',
+  'break or mend',
+  'rewind',
+  'meddle with a run',
+  'crash',
+  'outage',
+  'undermine',
+  'set a clock',
+  'lose the database',
+] as const
+export type EventName = (typeof EVENTS)[number]
+
+/** What a history is mostly about. All are told by one story; a theme only says what happens more often in it. */
+export interface Theme {
+  name: string
+  /** Where requests go; the first is the plain answer. */
+  targets: readonly Target[]
+  starts: readonly Instant[]
+  /** How many requests come first, one soon after the other. */
+  requests: readonly number[]
+  events: readonly EventName[]
+  rates: Partial<FaultRates>
+  /** Not one webhook arrives. */
+  deaf: boolean
+  /** Lengths of runs and of the times in which nobody is up: long ones matter only to few histories. */
+  long: boolean
+}
+
+const NOON = Date.parse('2026-11-18T10:00:00.250Z')
+const STARTS: readonly Instant[] = [
+  // A Wednesday noon in Rome, a Friday shortly before the window closes, the night in which summer time ends, a Monday before it opens.
+  NOON,
+  Date.parse('2026-11-20T17:56:00.250Z'),
+  Date.parse('2026-10-25T00:20:00.250Z'),
+  Date.parse('2026-07-06T06:56:00.250Z'),
+]
+
+const ANY: Theme = {
+  name: 'anything',
+  targets: TARGETS,
+  starts: STARTS,
+  requests: [1, 2],
+  events: EVENTS,
+  rates: {},
+  deaf: false,
+  long: false,
+}
+
+/** 0 is a bit of everything. */
+export const THEMES: readonly Theme[] = [
+  ANY,
+  {
+    ...ANY,
+    name: 'a line at one environment',
+    targets: ['shop/stage', 'shop/stage', 'shop/stage', 'blog/prod'],
+    starts: [NOON],
+    requests: [3, 2],
+    events: ['request', 'request', 'crash', 'meddle with a run', 'undermine', 'delete a request', 'change CI'],
+    rates: { reorder: 0.4 },
+  },
+  {
+    ...ANY,
+    name: 'triggers that are refused',
+    targets: ['shop/stage', 'shop/demo'],
+    starts: [NOON],
+    events: ['request', 'undermine', 'undermine', 'stop or go', 'change rules', 'delete a request', 'outage', 'break or mend'],
+    rates: { unreachable: 0.3, busy: 0.1, pause: 0.02, slow: 0.1, accepted: 0, throws: 0 },
+  },
+  {
+    ...ANY,
+    name: 'triggers whose answer is lost',
+    targets: ['shop/stage', 'shop/demo'],
+    starts: [NOON],
+    events: ['request', 'crash', 'outage', 'meddle with a run', 'delete a request', 'edit a request'],
+    rates: { accepted: 0.15, throws: 0.1, lost: 0.05, crash_late: 0.05, stale: 0.2, unreachable: 0 },
+  },
+  {
+    ...ANY,
+    name: 'nobody is there',
+    targets: ['shop/stage', 'blog/prod'],
+    starts: [NOON],
+    events: ['crash', 'outage', 'request', 'meddle with a run', 'delete a request', 'set a clock'],
+    rates: { pause: 0.01, crash_after: 0.01 },
+    long: true,
+  },
+  {
+    ...ANY,
+    name: 'days and hours',
+    targets: ['shop/prod', 'shop/prod', 'shop/demo'],
+    starts: STARTS,
+    events: ['request', 'stop or go', 'stop or go', 'review', 'set a clock', 'change rules', 'merge'],
+    rates: { pause: 0.01, slow: 0.05 },
+  },
+  {
+    ...ANY,
+    name: 'reviews, and no webhook that tells of them',
+    targets: ['shop/demo', 'blog/prod', 'shop/prod'],
+    starts: [NOON],
+    events: ['review', 'review', 'dismiss', 'push', 'merge', 'change CI', 'move a ref', 'edit a request', 'request'],
+    rates: {},
+    deaf: true,
+  },
+  {
+    ...ANY,
+    name: 'pull requests into other branches',
+    targets: ['shop/stage', 'shop/demo'],
+    starts: [NOON],
+    events: ['merge elsewhere', 'merge elsewhere', 'retarget', 'push a request', 'request', 'review', 'rewind'],
+    rates: { stale: 0.3 },
+  },
+  {
+    ...ANY,
+    name: 'rules',
+    starts: [NOON],
+    events: ['change rules', 'push rules', 'stop or go', 'break or mend', 'rewind', 'request', 'review', 'merge'],
+    rates: {},
+  },
+  {
+    ...ANY,
+    name: 'lost databases and wrong clocks',
+    targets: ['shop/stage', 'shop/demo'],
+    starts: [NOON],
+    events: ['lose the database', 'set a clock', 'crash', 'request', 'meddle with a run', 'move a ref'],
+    rates: { lost: 0.03, stale: 0.1 },
+  },
+]
