@@ -102,12 +102,13 @@ function isPromoted(ref: Fact<ResolvedRef>, promoted: ReadonlySet<CommitSha>): b
  */
 function currentPin(input: DecideInput, project: Project, environment: Environment): SubjectPin | null {
   const { ref, origin } = input.evidence
-  if (!ref.known || !ref.value.found) return input.pin
+  // Since when it is on show must be told by the host's clock, so nothing is on show before the host has answered.
+  if (!ref.known || !ref.value.found || !origin.known) return input.pin
   const sha = ref.value.sha
   const digest = subjectDigest({ request: input.request, sha, environment, project })
   const onShow = [input.pin, input.evidence.shown].find((pin) => pin?.digest === digest)
   if (onShow) return onShow
-  if (!origin.known || origin.value.kind !== 'pull_request') return { digest, sha, since: input.now }
+  if (origin.value.kind !== 'pull_request') return { digest, sha, since: input.now }
   // Reviews carry the host's time, so the subject's age must be told by the same clock, moved on to the present moment. Hosts
   // cut times to whole seconds: the latest moment that it may have been, so that no review of something else is in doubt.
   return { digest, sha, since: origin.value.facts.hostTime + SECOND_MS + Math.max(input.now - origin.at, 0) }

@@ -9,8 +9,8 @@ import type { BlobId } from './names.ts'
 export interface DocumentCache {
   get(blob: BlobId, kind: Kind): ParsedDocument | undefined
   set(blob: BlobId, document: ParsedDocument): void
-  /** What `make` made for this document at this path before; it must depend on nothing else. */
-  derived<T extends object>(document: ParsedDocument, path: string, make: () => T): T
+  /** What `make` made of this document before, at this path and with whatever else `key` names; it must depend on nothing else. */
+  derived<T extends object>(document: ParsedDocument, key: string, make: () => T): T
 }
 
 /** Twice the largest repository: the branch and one pull request that changes everything. */
@@ -37,16 +37,16 @@ export function documentCache(most = MOST_DOCUMENTS): DocumentCache {
       const [oldest] = documents.keys()
       if (oldest !== undefined) documents.delete(oldest)
     },
-    derived<T extends object>(document: ParsedDocument, path: string, make: () => T): T {
-      let byPath = derivations.get(document)
-      if (!byPath) {
-        byPath = new Map()
-        derivations.set(document, byPath)
+    derived<T extends object>(document: ParsedDocument, key: string, make: () => T): T {
+      let byKey = derivations.get(document)
+      if (!byKey) {
+        byKey = new Map()
+        derivations.set(document, byKey)
       }
-      const known = byPath.get(path)
+      const known = byKey.get(key)
       if (known) return known as T
       const made = make()
-      byPath.set(path, made)
+      byKey.set(key, made)
       return made
     },
   }

@@ -66,7 +66,7 @@ async function readFiles(files: readonly TreeFile[], input: LoadInput): Promise<
 function resolve(survey: TreeSurvey, files: ConfigFiles, input: LoadInput): DesiredState {
   const known = knownNames(files)
   const repository = resolveRepository(files.ConfigRepository)
-  const access = resolveTheAccess(files.Access, known)
+  const access = resolveTheAccess(files.Access, known, input.cache)
   const policies = resolvePolicies(files.Policy, input.cache)
   const projects = resolveProjects(files.Project, environmentNames(files))
   const environments = resolveEnvironments(files.Environment, projects, policies)
@@ -164,9 +164,11 @@ function resolveRepository(files: readonly ConfigFile<'ConfigRepository'>[]): {
   return { repository, findings: [missing] }
 }
 
-function resolveTheAccess(files: readonly ConfigFile<'Access'>[], known: KnownNames): ResolvedAccess {
+function resolveTheAccess(files: readonly ConfigFile<'Access'>[], known: KnownNames, cache: DocumentCache): ResolvedAccess {
   const [file] = files
-  if (file && files.length === 1) return resolveAccess(file, known)
+  if (file && files.length === 1) {
+    return cache.derived(file.document, JSON.stringify([file.path, known]), () => resolveAccess(file, known))
+  }
   const nobody = { people: new Map(), bindings: [] }
   if (file) return { ...nobody, findings: files.flatMap(ownFindings) }
   const missing = missingFile('access.yaml', {

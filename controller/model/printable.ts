@@ -5,6 +5,8 @@
 const DECEPTIVE =
   /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\u{e0000}-\u{e007f}]|\p{Cs}/u
 
+const EACH_DECEPTIVE = new RegExp(DECEPTIVE.source, 'gu')
+
 /** Index of the first deceptive character, or -1. */
 export function deceptiveAt(text: string): number {
   return text.search(DECEPTIVE)
@@ -17,7 +19,7 @@ export function codePointName(text: string, index: number): string {
 
 /** A source line for an excerpt: every deceptive character becomes one visible sign, so columns stay true. */
 export function visibleLine(line: string): string {
-  return line.replace(new RegExp(DECEPTIVE.source, 'gu'), (found) => '\ufffd'.repeat(found.length))
+  return line.replace(EACH_DECEPTIVE, (found) => '\ufffd'.repeat(found.length))
 }
 
 const LONGEST_QUOTE = 60

@@ -149,7 +149,8 @@ export function createChecks(truth: Truth): Checks {
   function jobEnded(job: Job): void {
     const run = shadow.runs.get(`${job.id}#${job.attempt}`)
     const real = pipelines.runs.find((each) => each.id === run?.externalId)
-    const over = real !== undefined && !isLive(real, now())
+    // What somebody starts again afterwards is another matter.
+    const over = real !== undefined && (real.byHand || !isLive(real, now()))
     const says = () =>
       `job ${job.id} ended as ${job.status} (${job.reason.code}), its run ${real?.id} is ${real?.conclusion}, over: ${over}`
     if (job.status === 'success') must('an end is the provider’s word', over && real!.conclusion === 'success', says)

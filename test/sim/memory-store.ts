@@ -277,13 +277,16 @@ function transaction(rows: MemoryRows, undo: (step: () => void) => void, doom: (
 
     nudges: {
       async pending(limit) {
-        const pending = [...rows.deliveries.values()].filter((row) => row.settledAt === null).slice(0, limit)
-        return pending.map(({ id, delivery }): { id: string; nudge: Nudge } => ({ id: String(id), nudge: delivery.nudge }))
+        const pending: { id: string; nudge: Nudge }[] = []
+        for (const { id, delivery, settledAt } of rows.deliveries.values()) {
+          if (settledAt === null && pending.length < limit) pending.push({ id: String(id), nudge: delivery.nudge })
+        }
+        return pending
       },
       async settle(ids, at) {
         if (ids.length === 0) return
         const settled = new Set(ids.map(Number))
-        for (const [key, row] of [...rows.deliveries]) {
+        for (const [key, row] of rows.deliveries) {
           if (row.settledAt === null && settled.has(row.id)) set(rows.deliveries, key, { ...row, settledAt: at })
           else if (row.settledAt !== null && row.settledAt < at - KEEP_SETTLED_MS) {
             const before = [...rows.deliveries]
@@ -306,8 +309,12 @@ function transaction(rows: MemoryRows, undo: (step: () => void) => void, doom: (
         set(rows.outbox, key, { row, text, dueAt: at })
       },
       async due(at, limit) {
-        return [...rows.outbox.values()]
-          .filter(({ dueAt }) => dueAt !== null && (dueAt <= at || dueAt > at + LONGEST_PUT_OFF_MS))
+        const due: StoredMessage[] = []
+        for (const message of rows.outbox.values()) {
+          const { dueAt } = message
+          if (dueAt !== null && (dueAt <= at || dueAt > at + LONGEST_PUT_OFF_MS)) due.push(message)
+        }
+        return due
           .sort((a, b) => a.dueAt! - b.dueAt! || (a.row.key < b.row.key ? -1 : 1))
           .slice(0, limit)
           .map(({ row, text }) => ({ ...row, body: JSON.parse(text) as OutboxRow['body'] }))
@@ -330,8 +337,9 @@ function transaction(rows: MemoryRows, undo: (step: () => void) => void, doom: (
         set(rows.outbox, key, { ...known, row, dueAt: retryAt })
       },
       async nextDueAt() {
-        const due = [...rows.outbox.values()].flatMap(({ dueAt }) => (dueAt === null ? [] : [dueAt]))
-        return due.length === 0 ? null : Math.min(...due)
+        let next: Instant | null = null
+        for (const { dueAt } of rows.outbox.values()) if (dueAt !== null && (next === null || dueAt < next)) next = dueAt
+        return next
       },
     },
 

@@ -107,7 +107,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'an unknown outcome is given up at once',
     file: 'jobs/plan.js',
-    old: 'const limit = Math.max(run.sendDeadline, run.intendedAt + timing.triggerLookupMs);',
+    old: 'const limit = Math.max(run.sendDeadline, since + timing.triggerLookupMs);',
     new: 'const limit = run.intendedAt;',
   },
   {

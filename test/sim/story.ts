@@ -50,16 +50,21 @@ export function createStory(options: StoryOptions): Story {
   const { world, theme, choices, remote, forge, pipelines, nudge } = options
   let files = 0
 
-  for (const repo of Object.values(APP_REPOS)) for (const ref of [...BRANCHES, ...TAGS]) moveRef(repo, ref, 'success')
+  for (const repo of Object.values(APP_REPOS)) for (const ref of [...BRANCHES, ...TAGS]) setRef(repo, ref, 'success')
 
   function one<T>(of: readonly T[], odds?: number): T {
     return of[choices.pick(of.length, odds)]!
   }
 
-  function moveRef(repo: string, ref: string, ci: CiState): void {
+  function setRef(repo: string, ref: string, ci: CiState): ReturnType<Forge['newSha']> {
     const sha = forge.newSha()
     forge.setRef(repo, ref, sha)
     forge.setCi(sha, ci)
+    return sha
+  }
+
+  function moveRef(repo: string, ref: string, ci: CiState): void {
+    const sha = setRef(repo, ref, ci)
     if (ci === 'pending')
       world.at(world.now() + 2 * MINUTE_MS, 'CI ends', () => setCi(repo, sha, one(['success', 'failed'] as const, 0.3)))
     nudge({ kind: 'repository', repoFullName: repo })
