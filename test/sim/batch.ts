@@ -1,6 +1,6 @@
 import { drawnChoices } from './choices.ts'
 import { runHistory } from './history.ts'
-import { openTier, type Tier } from './tiers.ts'
+import { type Tier, tierHost } from './tiers.ts'
 
 export interface BatchOptions {
   tier: Tier
@@ -41,15 +41,18 @@ export function emptySummary(): Summary {
   return { histories: 0, steps: 0, runs: 0, virtualMs: 0, hashes: [], marks: {}, looked: {}, found: [], cpuSeconds: 0 }
 }
 
+const TOLD_EVERY = 20
+
 /** Runs histories by their seeds until there are enough, the time is over, or an invariant broke. */
 export async function runBatch(options: BatchOptions, clock: () => number): Promise<Summary> {
   const { tier, seed, worker, workers, histories, seconds, controllers } = options
   const summary = emptySummary()
   const end = clock() + seconds * 1_000
   const mark = (fault: string, label: string) => add(summary.marks, `${fault} at ${label}`, 1)
-  for (let index = worker; index < histories && clock() < end; index += workers) {
+  const host = await tierHost(tier)
+  for (let index = worker; host !== null && index < histories && clock() < end; index += workers) {
     const choices = drawnChoices(seed + index)
-    const opened = await openTier(tier)
+    const opened = await host.open()
     const result = await runHistory({ choices, tier: opened, controllers, mark })
     await opened.dispose()
     summary.histories++
@@ -62,7 +65,10 @@ export async function runBatch(options: BatchOptions, clock: () => number): Prom
       summary.found.push({ seed: seed + index, violation: result.violation, choices: choices.made })
       break
     }
+    if (summary.histories % TOLD_EVERY === 0) await tell(summary.histories)
   }
+  process.disconnect?.()
+  await host?.close()
   const { user, system } = process.cpuUsage()
   summary.cpuSeconds = (user + system) / 1_000_000
   return summary
@@ -83,6 +89,14 @@ export function merged(parts: readonly Summary[]): Summary {
   }
   all.hashes.sort(([a], [b]) => a - b)
   return all
+}
+
+/** Lets the process that waits for us know how far we are, if there is one. */
+function tell(done: number): Promise<void> {
+  return new Promise((sent) => {
+    if (process.send === undefined) setImmediate(sent)
+    else process.send(done, () => sent())
+  })
 }
 
 function add(counts: Record<string, number>, key: string, times: number): void {

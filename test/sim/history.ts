@@ -53,7 +53,8 @@ export async function runHistory({ choices, tier, controllers: wanted, mark, wri
   const several = choices.pick(2, 0.1) === 1 ? 2 : 1
   const controllers = tier.share === null ? 1 : (wanted ?? several)
   const world = createWorld({ choices, settled: tier.settled, rates, startAt, mark: mark ?? (() => {}), write: write ?? null })
-  if (controllers > 1) tier.share!(world.now)
+  // Where several may share the store, one alone needs the lease as well.
+  if (tier.share !== null && (controllers > 1 || tier.store().shared !== null)) tier.share(world.now)
   const remote = createRemote(startAt, FIRST_RULES)
   const forge = createForge(world.now, remote)
   // In a healed world new runs are quick and plain.

@@ -1,19 +1,38 @@
 import { spawn } from 'node:child_process'
 import { type BatchOptions, merged, type Summary } from './batch.ts'
 
-/** The same batch spread over processes; the histories are the same whatever their number is. */
-export async function runWorkers(program: string, options: Omit<BatchOptions, 'worker'>): Promise<Summary> {
-  const parts = Array.from({ length: options.workers }, (_, worker) => runWorker(program, { ...options, worker }))
-  return merged(await Promise.all(parts))
+const PROGRESS_MS = 20_000
+
+/** The same batch spread over processes; the histories are the same whatever their number is. `progress` hears now and then how many are done. */
+export async function runWorkers(
+  program: string,
+  options: Omit<BatchOptions, 'worker'>,
+  progress: (done: number) => void,
+): Promise<Summary> {
+  const done = Array.from({ length: options.workers }, () => 0)
+  const timer = setInterval(() => progress(done.reduce((sum, each) => sum + each, 0)), PROGRESS_MS)
+  try {
+    const parts = done.map((_, worker) =>
+      runWorker(program, { ...options, worker }, (count) => {
+        done[worker] = count
+      }),
+    )
+    return merged(await Promise.all(parts))
+  } finally {
+    clearInterval(timer)
+  }
 }
 
-function runWorker(program: string, options: BatchOptions): Promise<Summary> {
+function runWorker(program: string, options: BatchOptions, progress: (done: number) => void): Promise<Summary> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [program, '--batch', JSON.stringify(options)], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const child = spawn(process.execPath, [program, '--batch', JSON.stringify(options)], {
+      stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+    })
     let text = ''
-    child.stdout.on('data', (chunk: Buffer) => {
+    child.stdout!.on('data', (chunk: Buffer) => {
       text += chunk.toString()
     })
+    child.on('message', (count) => progress(Number(count)))
     child.on('error', reject)
     child.on('close', (code) => {
       if (code === 0) resolve(JSON.parse(text) as Summary)
