@@ -398,8 +398,9 @@ function planUnknown(
   // An intent of the future is from before the clock was set back; its deadline was then set anew.
   const since = Number.isFinite(ageMs(run.intendedAt, now)) ? run.intendedAt : run.sendDeadline
   const limit = Math.max(run.sendDeadline, since + timing.triggerLookupMs)
-  // "Not there" must have been said after the call can no longer be under way; only a provider that stays away for the whole run time is given up unasked.
-  const lookedAfterwards = run.observedAt !== null && run.observedAt >= run.sendDeadline
+  // "Not there" must have been said when whatever the call can have made shows in lists; only a provider that stays away for the whole run time is given up unasked.
+  const lookedAfterwards =
+    run.observedAt !== null && run.observedAt >= run.sendDeadline + Math.min(VISIBILITY_LAG_MS, timing.triggerLookupMs)
   if (now >= limit && (lookedAfterwards || isOutOfReach(desired, observed, now, job))) {
     const text = 'The trigger got no usable answer and no run with this JOB_ID was found; whether the pipeline ran is not known.'
     return {

@@ -13,7 +13,7 @@ import { auditJob, changeJob } from './change-job.ts'
 import { type Engine, forgetJob } from './engine.ts'
 import { follow, handleFields, LostRace, pipelineFor } from './follow.ts'
 import { gatherForJob } from './gather.ts'
-import type { AcceptedConfig } from './sync-config.ts'
+import { type AcceptedConfig, isOld } from './sync-config.ts'
 import { tellAboutJob } from './tell.ts'
 import type { TickFacts } from './tick-facts.ts'
 
@@ -133,7 +133,7 @@ export async function applyRetry(engine: Engine, facts: TickFacts, accepted: Acc
       merged: true,
     })
     const inForce = config?.head === accepted.state.head && config.rulesCommit === accepted.state.rulesCommit
-    const unreadable = decided.decision.reason?.code === 'config_unreadable'
+    const unreadable = decided.decision.reason?.code === 'config_unreadable' || isOld(engine)
     if (!inForce || unreadable || isUnknown(evidence) || ageMs(evidence.at, now) > engine.timing.evidenceMaxAgeMs) {
       await putOff(tx, engine, step, decided.decision.reason ?? job.reason, now)
       return null

@@ -20,7 +20,8 @@ export async function desiredAt(engine: Engine, rules: CommitSha, requests: Comm
     return known
   }
   const rulesFiles = await source.snapshot(rules)
-  const requestFiles = requests === null ? { commit: rules, entries: [] } : requests === rules ? rulesFiles : await source.snapshot(requests)
+  const requestFiles =
+    requests === null ? { commit: rules, entries: [] } : requests === rules ? rulesFiles : await source.snapshot(requests)
   const desired = await loadDesiredState({
     rules: rulesFiles,
     requests: requestFiles,

@@ -1,5 +1,5 @@
 import type { AuditAction } from '../audit/event.ts'
-import { type Instant, toIso } from '../clock.ts'
+import { ageMs, type Instant, toIso } from '../clock.ts'
 import { RefusedFault } from '../errors.ts'
 import type { Job } from '../jobs/job.ts'
 import { jobIdFor } from '../jobs/job-id.ts'
@@ -29,6 +29,11 @@ export async function syncConfig(engine: Engine, facts: TickFacts): Promise<Acce
   if (before === null) return bootstrap(engine, head)
   if (head === before.head && before.frozen === null) return { state: before, desired: await desiredFor(engine, before) }
   return advance(engine, facts, before, head)
+}
+
+/** Rules and requests are facts too: what was last seen too long ago may have been forbidden or withdrawn meanwhile. */
+export function isOld({ memory, timing, clock }: Engine): boolean {
+  return memory.acceptedSeenAt === null || ageMs(memory.acceptedSeenAt, clock.now()) > timing.evidenceMaxAgeMs
 }
 
 /** What was in force at the last look, also of a process before this one; null before the first. */
@@ -63,7 +68,12 @@ async function advance(engine: Engine, facts: TickFacts, before: ConfigState, he
   const rules = await engine.source.snapshot(before.rulesCommit)
   const next = await engine.source.snapshot(head)
   const changes = guardedChanges(changedPaths(rules, next))
-  const verdict = await judgeRulesChange(engine, facts, { before, head, changes, rulesBefore: () => desiredAt(engine, rules.commit, null) })
+  const verdict = await judgeRulesChange(engine, facts, {
+    before,
+    head,
+    changes,
+    rulesBefore: () => desiredAt(engine, rules.commit, null),
+  })
   const state: ConfigState = {
     head,
     repositoryId: before.repositoryId,

@@ -12,7 +12,7 @@ import type { Engine } from './engine.ts'
 import { gatherForJob } from './gather.ts'
 import { recordLateRuns } from './late-runs.ts'
 import { observe } from './observe.ts'
-import { type AcceptedConfig, lastAccepted, syncConfig } from './sync-config.ts'
+import { type AcceptedConfig, isOld, lastAccepted, syncConfig } from './sync-config.ts'
 import { syncPulls } from './sync-pulls.ts'
 import { type TickFacts, tickFacts } from './tick-facts.ts'
 
@@ -73,11 +73,6 @@ async function lookAtRepository(engine: Engine, facts: TickFacts, nudges: readon
   }
   await syncPulls(engine, facts, memory.accepted, nudges)
   return memory.accepted
-}
-
-/** Rules and requests are facts too: what was last seen too long ago may have been forbidden or withdrawn meanwhile. */
-function isOld({ memory, timing, clock }: Engine): boolean {
-  return memory.acceptedSeenAt === null || ageMs(memory.acceptedSeenAt, clock.now()) > timing.evidenceMaxAgeMs
 }
 
 /** While the repository cannot be read, nothing starts by rules that nobody can look up. */

@@ -45,6 +45,8 @@ export interface Checks {
   sent(trigger: Trigger): void
   runCreated(run: SimRun): void
   cancelAsked(run: SimRun): void
+  /** The provider told a controller of a run. */
+  observed(run: SimRun): void
   /** A provider was asked about a job's run, with or without an answer. */
   answered(jobId: string | null, ok: boolean): void
   acknowledged(delivery: Delivery): void
@@ -75,6 +77,8 @@ export function createChecks(truth: Truth): Checks {
   const shadow: Shadow = { config: null, rulesInForce: [], jobs: new Map(), runs: new Map(), locks: new Map() }
   const sends = new Set<string>()
   const fences = new Map<string, number>()
+  const askedToStop = new Set<SimRun>()
+  const looksSinceWithdrawn = new Map<SimRun, number>()
   let jumpedAt = Number.NEGATIVE_INFINITY
   /** Path of each job that ever ran. */
   const requestPaths = new Map<string, string>()
@@ -165,7 +169,8 @@ export function createChecks(truth: Truth): Checks {
       )
       must(
         'nobody is refused who asked rightly',
-        pull === undefined,
+        // The forge's list is given half a minute, by the controller's clock.
+        pull === undefined || jumpedAt >= job.createdAt,
         () => `job ${job.id} came with pull request ${pull?.number} and was refused as pushed`,
       )
     }
@@ -395,6 +400,21 @@ export function createChecks(truth: Truth): Checks {
 
     cancelAsked(run) {
       must('a dry run is never canceled', run.trigger.type !== 'dry_run', () => `run ${run.id} is a dry run`)
+      askedToStop.add(run)
+    },
+
+    observed(run) {
+      const job = shadow.jobs.get(run.trigger.jobId)
+      if (job?.status !== 'running' || job.type === 'dry_run' || shadow.config === null) return
+      if (remote.commit(shadow.config.head)!.requests.has(job.requestPath)) return
+      // One look may have been under way when the withdrawal was taken over.
+      const looks = (looksSinceWithdrawn.get(run) ?? 0) + 1
+      looksSinceWithdrawn.set(run, looks)
+      must(
+        'a withdrawn run is asked to stop',
+        looks < 3 || askedToStop.has(run),
+        () => `run ${run.id} of ${job.requestPath} was looked at ${looks} times since`,
+      )
     },
 
     answered(jobId, ok) {

@@ -44,7 +44,14 @@ export async function runCi({ program, seed, workers, histories, seconds, write 
     memory = await runTier({ program, batch, write })
     broken += memory.found.length
   }
-  const batch = { tier: 'memory' as const, seed, workers: 1, controllers: null, histories: Math.min(TOLD_AGAIN, memory.histories), seconds: 60 }
+  const batch = {
+    tier: 'memory' as const,
+    seed,
+    workers: 1,
+    controllers: null,
+    histories: Math.min(TOLD_AGAIN, memory.histories),
+    seconds: 60,
+  }
   const again = await runWorkers(program, batch, () => {})
   const same = hashOf(again) === hashOf({ hashes: memory.hashes.slice(0, again.hashes.length) })
   write(`trace: ${again.histories} histories told again by another process are ${same ? 'the same' : 'NOT the same'}`)

@@ -282,6 +282,8 @@ function pipelineProvider({ world, pipelines, checks }: Surroundings, actor: Act
         jobOf(pipelines.runs, externalId),
         world.call(actor, 'pipeline observe', 'read', (fault) => {
           refuse(fault, 'observing')
+          const run = pipelines.runs.find((each) => each.id === externalId)
+          if (run !== undefined) checks.observed(run)
           return pipelines.observe(repo, externalId)
         }),
       ),

@@ -41,7 +41,7 @@ const HEAL_MS = 90 * MINUTE_MS
 const PAUSES_MS = [5 * SECOND_MS, 20 * SECOND_MS, SECOND_MS, 70 * SECOND_MS] as const
 const LONG_PAUSES_MS = [20 * SECOND_MS, 2 * MINUTE_MS, 4 * MINUTE_MS, 10 * MINUTE_MS] as const
 const DOWN_MS = [SECOND_MS, 0, 20 * SECOND_MS, 3 * MINUTE_MS] as const
-const LONG_DOWN_MS = [SECOND_MS, MINUTE_MS, 7 * MINUTE_MS, 12 * MINUTE_MS] as const
+const LONG_DOWN_MS = [7 * MINUTE_MS, SECOND_MS, MINUTE_MS, 12 * MINUTE_MS] as const
 /** Where a wrong clock stands. */
 const SKEWS_MS = [0, 2 * MINUTE_MS, -2 * MINUTE_MS, -3 * SECOND_MS, HOUR_MS, -HOUR_MS, DAY_MS, -DAY_MS] as const
 
@@ -91,6 +91,7 @@ export async function runHistory({ choices, tier, controllers: wanted, mark, wri
   }
   function setClock(slot: number, skewMs: number): void {
     if (skewMs > skews[slot]!) checks.jumped()
+    world.trace(`clock ${slot} is set to ${skewMs / SECOND_MS} s`)
     skews[slot] = skewMs
     for (const { actor } of up) if (actor.slot === slot) actor.skewMs = skewMs
   }
@@ -144,7 +145,11 @@ export async function runHistory({ choices, tier, controllers: wanted, mark, wri
 
   world.onTrouble = (odds) => {
     if (choices.pick(2, odds) === 0) return
-    world.at(world.now() + [0, 3 * SECOND_MS][choices.pick(2)]!, 'meanwhile', choices.pick(2) === 0 ? story.undermine : story.event)
+    world.at(
+      world.now() + [0, 3 * SECOND_MS][choices.pick(2)]!,
+      'meanwhile',
+      choices.pick(2) === 0 ? story.undermine : story.event,
+    )
   }
 
   for (let slot = 0; slot < controllers; slot++) boot(slot)

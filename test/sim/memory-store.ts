@@ -1,15 +1,22 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { type MemoryLease, memoryLease } from './memory-lease.ts'
 import { canonicalJson } from '../../controller/audit/canonical-json.ts'
 import { type AuditHead, chainRow } from '../../controller/audit/chain.ts'
 import type { AuditEvent, AuditRow } from '../../controller/audit/event.ts'
 import { DAY_MS, type Instant } from '../../controller/clock.ts'
 import { isTerminal, JOB_STATUSES, type Job, type JobStatus, type Lock, lockKey, type Run } from '../../controller/jobs/job.ts'
-import { type ConfigState, LONGEST_PUT_OFF_MS, type Nudge, type OutboxRow, type PullRow, type StateTx } from '../../controller/jobs/state-store.ts'
+import {
+  type ConfigState,
+  LONGEST_PUT_OFF_MS,
+  type Nudge,
+  type OutboxRow,
+  type PullRow,
+  type StateTx,
+} from '../../controller/jobs/state-store.ts'
 import type { EnvironmentKey, JobId } from '../../controller/model/names.ts'
 import { plainText } from '../../controller/store/db.ts'
 import type { OpenStore } from '../../controller/store/open-store.ts'
 import type { Delivery } from '../../controller/webhooks/inbox.ts'
+import { type MemoryLease, memoryLease } from './memory-lease.ts'
 
 /** Longer than any forge re-sends a delivery, as in the real store. */
 const KEEP_SETTLED_MS = 7 * DAY_MS
@@ -128,7 +135,8 @@ export function memoryStore(rows: MemoryRows, { guarded, sharedBy }: MemoryStore
         return inTurn(() => runUnit(name, work))
       },
     },
-    shared: sharedBy === undefined ? null : { lease: memoryLease(rows, sharedBy), newestDelivery: async () => newestDelivery(rows) },
+    shared:
+      sharedBy === undefined ? null : { lease: memoryLease(rows, sharedBy), newestDelivery: async () => newestDelivery(rows) },
     inbox: {
       async store(delivery) {
         refuseInside('inbox.store')

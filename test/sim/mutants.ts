@@ -81,10 +81,10 @@ export const MUTANTS: readonly Mutant[] = [
     new: 'if (!inForce || unreadable || isUnknown(evidence)) {',
   },
   {
-    name: 'a retry by rules that are not in force',
+    name: 'a retry rests on a branch that was left long ago',
     file: 'reconcile/apply-start.js',
-    old: 'if (!inForce || unreadable || isUnknown(evidence)',
-    new: 'if (unreadable || isUnknown(evidence)',
+    old: "=== 'config_unreadable' || isOld(engine);",
+    new: "=== 'config_unreadable';",
   },
   {
     name: 'a refused attempt that failed keeps its lock',
@@ -99,12 +99,6 @@ export const MUTANTS: readonly Mutant[] = [
     new: '',
   },
   {
-    name: 'a job that is being read is overtaken',
-    file: 'jobs/plan.js',
-    old: '            if (exclusive)\n                ahead.push(job.id);\n            continue;\n        }\n        const step = queueStep(',
-    new: '            continue;\n        }\n        const step = queueStep(',
-  },
-  {
     name: 'an unknown outcome is given up at once',
     file: 'jobs/plan.js',
     old: 'const limit = Math.max(run.sendDeadline, since + timing.triggerLookupMs);',
@@ -113,8 +107,14 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a run is given up before its call can have ended',
     file: 'jobs/plan.js',
-    old: 'run.observedAt !== null && run.observedAt >= run.sendDeadline;',
+    old: 'run.observedAt !== null && run.observedAt >= run.sendDeadline + Math.min(VISIBILITY_LAG_MS, timing.triggerLookupMs);',
     new: 'true;',
+  },
+  {
+    name: 'a list is believed as soon as the call is over',
+    file: 'jobs/plan.js',
+    old: 'run.observedAt >= run.sendDeadline + Math.min(VISIBILITY_LAG_MS, timing.triggerLookupMs);',
+    new: 'run.observedAt >= run.sendDeadline;',
   },
   {
     name: 'an absence counts as silence of the provider',
@@ -187,12 +187,6 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'reconcile/apply-run.js',
     old: "        case 'success':\n            return { status: 'success'",
     new: "        case 'failed':\n        case 'success':\n            return { status: 'success'",
-  },
-  {
-    name: 'a second look at an ended run writes again',
-    file: 'reconcile/apply-run.js',
-    old: "if (current === null || current.status !== 'running' || current.attempt !== run.attempt)\n            return;\n        if (!(await tx.runs.update(run, { ...change, state: 'ended'",
-    new: "if (current === null)\n            return;\n        if (!(await tx.runs.update(run, { ...change, state: 'ended'",
   },
   {
     name: 'a found run is not adopted',
@@ -345,5 +339,75 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'notify/outbox.js',
     old: "        await store.unit('outbox delivered', (tx) => tx.outbox.delivered(row, externalId, clock.now()));\n",
     new: '',
+  },
+  {
+    name: 'a former leader goes on writing',
+    file: 'reconcile/leadership.js',
+    old: 'if (!(await tx.holdsLease(fence)))',
+    new: 'if (false)',
+  },
+  {
+    name: 'a leader takes its lease for endless',
+    file: 'reconcile/leadership.js',
+    old: 'return age >= 0 && age < leaseMs ? held.fence : null;',
+    new: 'return held.fence;',
+  },
+  {
+    name: 'a message due in a day that never comes is waited for',
+    file: 'jobs/state-store.js',
+    old: 'LONGEST_PUT_OFF_MS = HOUR_MS',
+    new: 'LONGEST_PUT_OFF_MS = 1e15',
+  },
+  {
+    name: 'a deadline of a day that never comes is waited for',
+    file: 'reconcile/apply-run.js',
+    old: 'sendDeadline: Math.min(run.sendDeadline, latestDeadline(engine, now))',
+    new: 'sendDeadline: run.sendDeadline',
+  },
+  {
+    name: 'since when a subject is on show is told by our own clock',
+    file: 'jobs/decide.js',
+    old: 'if (!ref.known || !ref.value.found || !origin.known)',
+    new: `if (!ref.known || !ref.value.found)
+        return input.pin;
+    if (!origin.known)
+        return { digest: subjectDigest({ request: input.request, sha: ref.value.sha, environment, project }), sha: ref.value.sha, since: input.now };
+    if (false)`,
+  },
+  {
+    name: 'nobody asks what ran before the records',
+    file: 'reconcile/gather.js',
+    old: 'if (memory.witnessed.has(job.id) || project',
+    new: 'if (true || project',
+  },
+  {
+    name: 'a run from before the records is not followed',
+    file: 'jobs/plan.js',
+    old: 'if (past.value.found) {',
+    new: 'if (false) {',
+  },
+  {
+    name: 'a force skips approvals',
+    file: 'policy/skips.js',
+    old: 'if (force && isForceable(gate) && force.skip.includes(gate))',
+    new: "if (force && (gate === 'approval' || (isForceable(gate) && force.skip.includes(gate))))",
+  },
+  {
+    name: 'a force skips every gate that can be skipped',
+    file: 'policy/skips.js',
+    old: 'if (force && isForceable(gate) && force.skip.includes(gate))',
+    new: 'if (force && isForceable(gate))',
+  },
+  {
+    name: 'anybody may force',
+    file: 'policy/rules/role.js',
+    old: "if (!may(desired, person, 'force', where)) {",
+    new: 'if (false) {',
+  },
+  {
+    name: 'a force under any policy',
+    file: 'policy/rules/role.js',
+    old: 'if (!policy.allowForceDeploy) {',
+    new: 'if (false) {',
   },
 ]

@@ -65,6 +65,8 @@ export function whyNotStart(truth: Truth, shadow: Shadow, job: Job, clock: Insta
   if (job.type === 'dry_run') return null
 
   if (config.frozen !== null) return 'the config repository is frozen'
+  const held = guardedDifference(remote.commit(config.rulesCommit)!, head)
+  if (held !== null) return `${held} was changed, and that is not in force`
   if (request.skips.length > 0 && !(policy.force && rules.admins.includes(pull.author))) return `${pull.author} may not force it`
   const asked = (gate: string) => !request.skips.includes(gate)
   if (asked('ci') && policy.ci && !moments.some((at) => forge.ciAt(sha, at) === 'success')) return `CI of ${sha} is not green`
@@ -115,6 +117,14 @@ export function whyRulesNotInForce({ remote, forge, now }: Truth, before: Config
     if (!approved) return `${path} is in force without an admin's approval`
   }
   return null
+}
+
+/** A path that differs between two commits and needs an admin to differ; null: there is none. */
+function guardedDifference(old: Commit, next: Commit): string | null {
+  if (old.rules === next.rules) return null
+  const [was, is] = [ruleFiles(old.rules), ruleFiles(next.rules)]
+  const added = (path: string) => !was.has(path) && /^(freezes|holds)\//.test(path)
+  return [...new Set([...was.keys(), ...is.keys()])].find((path) => was.get(path) !== is.get(path) && !added(path)) ?? null
 }
 
 interface Subject {

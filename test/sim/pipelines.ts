@@ -34,16 +34,11 @@ export interface Pipelines {
 
 const QUEUES_MS = [2 * SECOND_MS, 0, 40 * SECOND_MS]
 const LENGTHS_MS = [20 * SECOND_MS, 5 * SECOND_MS, 2 * MINUTE_MS, 7 * MINUTE_MS]
-const LONG_LENGTHS_MS = [7 * MINUTE_MS, 20 * SECOND_MS, 4 * MINUTE_MS, 20 * MINUTE_MS]
-const LAGS_MS = [0, SECOND_MS, 20 * SECOND_MS, 100 * SECOND_MS]
+const LONG_LENGTHS_MS = [12 * MINUTE_MS, 20 * SECOND_MS, 4 * MINUTE_MS, 30 * MINUTE_MS]
+const LAGS_MS = [0, 100 * SECOND_MS, 20 * SECOND_MS, SECOND_MS]
 const CONCLUSIONS = ['success', 'failed', 'canceled', 'timed_out'] as const
 
-export function createPipelines(
-  now: () => Instant,
-  choices: Choices,
-  long: boolean,
-  changed: (run: SimRun) => void,
-): Pipelines {
+export function createPipelines(now: () => Instant, choices: Choices, long: boolean, changed: (run: SimRun) => void): Pipelines {
   const pipelines: Pipelines = {
     runs: [],
     create(repo, trigger) {

@@ -51,14 +51,15 @@ function postgresTier(database: ScratchDatabase, store: OpenStore): OpenTier {
   const shared = { ...store, shared: { ...store.shared!, lease: byClock(store.shared!.lease) } }
 
   function byClock(lease: LeaderLease): LeaderLease {
-    const atPresent = async () => {
+    async function atPresent<T>(ask: () => Promise<T>): Promise<T> {
       await database.query('UPDATE sim.present SET ms = $1', [present()])
+      return ask()
     }
     return {
-      take: async (holder, durationMs) => (await atPresent(), lease.take(holder, durationMs)),
-      renew: async (fence, durationMs) => (await atPresent(), lease.renew(fence, durationMs)),
-      release: async (fence) => lease.release(fence),
-      holder: async () => (await atPresent(), lease.holder()),
+      take: (holder, durationMs) => atPresent(() => lease.take(holder, durationMs)),
+      renew: (fence, durationMs) => atPresent(() => lease.renew(fence, durationMs)),
+      release: (fence) => lease.release(fence),
+      holder: () => atPresent(() => lease.holder()),
     }
   }
 

@@ -1,4 +1,4 @@
-import type { Instant } from '../../controller/clock.ts'
+import { type Instant, MINUTE_MS } from '../../controller/clock.ts'
 import type { Choices } from './choices.ts'
 import { type Rules, wholeMinute } from './rules.ts'
 import type { Target } from './themes.ts'
@@ -55,6 +55,7 @@ export function stoppedOrGone(rules: Rules, choices: Choices, name: string, now:
     const environment = (['stage', 'demo', 'prod'] as const)[choices.pick(3)]!
     return { ...rules, holds: { ...rules.holds, [name]: { environment } } }
   }
-  const from = wholeMinute(now)
+  // It begins with a minute: mostly with one that is still to come.
+  const from = wholeMinute(now) + [MINUTE_MS, 0, 2 * MINUTE_MS][choices.pick(3)]!
   return { ...rules, freezes: { ...rules.freezes, [name]: { from, to: from + lengthMs } } }
 }

@@ -50,9 +50,9 @@ export const FIRST_RULES: Rules = {
     prod: { refs: 'tag', approvals: 2, ci: true, window: true, force: false },
   },
   environments: {
-    'shop/stage': { policy: 'stage', enabled: true, exclusive: true, maxRunMinutes: 8, promoteFrom: null },
-    'shop/demo': { policy: 'demo', enabled: true, exclusive: true, maxRunMinutes: 8, promoteFrom: null },
-    'shop/prod': { policy: 'prod', enabled: true, exclusive: true, maxRunMinutes: 8, promoteFrom: null },
+    'shop/stage': { policy: 'stage', enabled: true, exclusive: true, maxRunMinutes: 5, promoteFrom: null },
+    'shop/demo': { policy: 'demo', enabled: true, exclusive: true, maxRunMinutes: 5, promoteFrom: null },
+    'shop/prod': { policy: 'prod', enabled: true, exclusive: true, maxRunMinutes: 5, promoteFrom: null },
     'blog/prod': { policy: 'demo', enabled: true, exclusive: true, maxRunMinutes: 5, promoteFrom: null },
   },
   active: ['shop', 'blog'],

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
-import { type BatchOptions, type Found, type Summary } from './batch.ts'
+import type { BatchOptions, Found, Summary } from './batch.ts'
 import { replayedChoices } from './choices.ts'
 import { type ChoiceFile, sparse, writeChoiceFile } from './corpus.ts'
 import { runHistory } from './history.ts'

@@ -2,8 +2,9 @@ import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../controller/clock.ts'
 import type { Nudge } from '../../controller/jobs/state-store.ts'
 import { requestFile } from '../scenarios/config-files.ts'
 import type { Choices } from './choices.ts'
-import { type CiState, changedFiles, type Forge, headOf, type SimPull } from './forge.ts'
-import { isLive, type Pipelines, type SimRun } from './pipelines.ts'
+import { type CiState, type Forge, headOf, type SimPull } from './forge.ts'
+import { createMischief } from './mischief.ts'
+import type { Pipelines } from './pipelines.ts'
 import type { Commit, Remote } from './remote.ts'
 import { changedRules, stoppedOrGone } from './rule-changes.ts'
 import { APP_REPOS, type Rules } from './rules.ts'
@@ -34,7 +35,7 @@ export interface StoryOptions {
   loseDatabase: () => void
 }
 
-type Change = Partial<Pick<Commit, 'requests' | 'rules'>>
+export type Change = Partial<Pick<Commit, 'requests' | 'rules'>>
 
 const APPROVERS = ['bob', 'carol', 'dave', 'erin', 'frank'] as const
 const ANYBODY = ['bob', 'carol', 'dave', 'erin', 'frank', 'alice', 'olga', 'mallory', 'robot[bot]'] as const
@@ -118,7 +119,10 @@ export function createStory(options: StoryOptions): Story {
   /** Merged into another branch, which somebody then pushes onto the config branch as it is. */
   function mergeElsewhere(): void {
     const pull = forge.pulls.findLast((each) => each.state === 'open')
-    if (pull === undefined) return request()
+    if (pull === undefined) {
+      request()
+      return
+    }
     if (pull.baseRefs.at(-1)!.name === 'main') retarget(pull)
     const merged = forge.merge(pull, 'elsewhere')
     told(pull)
@@ -164,7 +168,9 @@ export function createStory(options: StoryOptions): Story {
   function request(): void {
     const forced = choices.pick(2, 0.1) === 1
     const { path, text } = newRequest(forced)
-    const author = forced ? one(['erin', 'frank', 'alice'] as const, 0.3) : one(['alice', 'olga', 'erin', 'mallory', 'robot[bot]'] as const, 0.1)
+    const author = forced
+      ? one(['erin', 'frank', 'alice'] as const, 0.3)
+      : one(['alice', 'olga', 'erin', 'mallory', 'robot[bot]'] as const, 0.1)
     const pull = open(author, { requests: withFile(path, text) })
     let at = world.now()
     const people = APPROVERS.filter((who) => who !== author)
@@ -181,7 +187,9 @@ export function createStory(options: StoryOptions): Story {
   }
 
   function approveAgain(pull: SimPull): void {
-    const given = new Set(pull.reviews.filter((each) => each.state === 'approved' && each.dismissedAt === null).map(({ who }) => who))
+    const given = new Set(
+      pull.reviews.filter((each) => each.state === 'approved' && each.dismissedAt === null).map(({ who }) => who),
+    )
     const started = pipelines.runs.some((run) => run.createdAt >= pull.createdAt)
     if (!started) for (const who of given) review(pull, who, 'approved')
   }
@@ -199,69 +207,7 @@ export function createStory(options: StoryOptions): Story {
     world.at(world.now() + one([20 * SECOND_MS, 5 * MINUTE_MS], 0.3), 'merge of rules', () => merge(pull))
   }
 
-  function breakOrMend(): void {
-    const { rules } = remote.head()
-    const path = one(['access.yaml', 'policies/prod.yaml', 'holds/broken.yaml', 'draven.yaml'])
-    commitDirectly({ rules: { ...rules, broken: rules.broken === null ? path : null } }, 'erin')
-    if (choices.pick(2) === 0) world.at(world.now() + 2 * MINUTE_MS, 'the file is mended', () => commitDirectly({ rules }, 'erin'))
-  }
-
-  function rewind(): void {
-    const main = remote.head()
-    const back = remote.commit(main.parents[0] ?? main.id)!
-    const evil = remote.add({ ...back, parents: [back.id], author: 'mallory' })
-    remote.move(world.now(), evil.id)
-    nudge({ kind: 'config' })
-    if (choices.pick(2, 0.3) === 0) {
-      world.at(world.now() + 2 * MINUTE_MS, 'the old history is put back', () => {
-        remote.move(world.now(), main.id)
-        nudge({ kind: 'config' })
-      })
-    }
-  }
-
   // ── runs and requests ───────────────────────────────────────────────────
-
-  function meddleWithRun(): void {
-    const runs = pipelines.runs
-    const run = runs[runs.length - 1 - choices.pick(Math.max(1, runs.length), 0.3)]
-    if (run === undefined) return
-    if (isLive(run, world.now())) {
-      if (choices.pick(2) === 0) pipelines.cancel(run)
-      else run.vanishedAt = world.now()
-    } else if (run.vanishedAt === null) rerun(run)
-    nudge({ kind: 'run', externalId: run.id })
-  }
-
-  function rerun(run: SimRun): void {
-    run.attempt++
-    run.byHand = true
-    run.beginsAt = world.now()
-    run.endsAt = world.now() + 3 * MINUTE_MS
-  }
-
-  function undermine(): void {
-    const [path] = [...remote.head().requests.keys()].slice(-1 - choices.pick(2, 0.2))
-    if (path === undefined) return
-    const [, project] = path.split('/')
-    const repo = APP_REPOS[project!]!
-    const asked = /^ref: \{ (branch|tag): (\S+) \}$/m.exec(remote.head().requests.get(path)!)
-    const ref = asked === null ? 'branch develop' : `${asked[1]} ${asked[2]}`
-    const sha = forge.refAt(repo, ref, world.now())
-    const pull = forge.pulls.find((each) => each.state === 'merged' && changedFiles(each).some((file) => file.path === path))
-    switch (choices.pick(5)) {
-      case 0:
-        return sha === null ? undefined : setCi(repo, sha, 'failed')
-      case 1:
-        return moveRef(repo, ref, 'success')
-      case 2:
-        return pull === undefined ? undefined : dismiss(pull)
-      case 3:
-        return commitDirectly({ requests: withFile(path, null) }, 'alice')
-      default:
-        return pull === undefined ? undefined : review(pull, 'carol', 'changes_requested')
-    }
-  }
 
   function onSomePull(act: (pull: SimPull) => void): void {
     const pull = forge.pulls[forge.pulls.length - 1 - choices.pick(Math.max(1, forge.pulls.length), 0.5)]
@@ -291,6 +237,11 @@ export function createStory(options: StoryOptions): Story {
     const sha = forge.refAt(repo, one([...BRANCHES, ...TAGS], 0.5), world.now())
     if (sha !== null) setCi(repo, sha, one(CI_STATES))
   }
+
+  const { undermine, meddleWithRun, breakOrMend, rewind } = createMischief({
+    ...options,
+    acts: { setCi, moveRef, dismiss, review, commitDirectly },
+  })
 
   const HAPPEN: Readonly<Record<EventName, () => void>> = {
     request,

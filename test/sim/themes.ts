@@ -52,9 +52,9 @@ const NOON = Date.parse('2026-11-18T10:00:00.250Z')
 const STARTS: readonly Instant[] = [
   // A Wednesday noon in Rome, a Friday shortly before the window closes, the night in which summer time ends, a Monday before it opens.
   NOON,
-  Date.parse('2026-11-20T17:56:00.250Z'),
+  Date.parse('2026-11-20T17:59:10.250Z'),
   Date.parse('2026-10-25T00:20:00.250Z'),
-  Date.parse('2026-07-06T06:56:00.250Z'),
+  Date.parse('2026-07-06T06:59:10.250Z'),
 ]
 
 const ANY: Theme = {
@@ -101,17 +101,17 @@ export const THEMES: readonly Theme[] = [
     name: 'nobody is there',
     targets: ['shop/stage', 'blog/prod'],
     starts: [NOON],
-    events: ['crash', 'outage', 'request', 'meddle with a run', 'delete a request', 'set a clock'],
-    rates: { pause: 0.01, crash_after: 0.01 },
+    events: ['crash', 'crash', 'crash', 'outage', 'outage', 'request', 'delete a request', 'set a clock'],
+    rates: { pause: 0.01, crash_after: 0.01, accepted: 0.1, throws: 0.05, stale: 0.2 },
     long: true,
   },
   {
     ...ANY,
     name: 'days and hours',
-    targets: ['shop/prod', 'shop/prod', 'shop/demo'],
+    targets: ['shop/prod', 'shop/stage', 'shop/prod'],
     starts: STARTS,
-    events: ['request', 'stop or go', 'stop or go', 'review', 'set a clock', 'change rules', 'merge'],
-    rates: { pause: 0.01, slow: 0.05 },
+    events: ['stop or go', 'stop or go', 'stop or go', 'request', 'set a clock', 'change rules'],
+    rates: { pause: 0.03, slow: 0.2, fail: 0, busy: 0, refused: 0 },
   },
   {
     ...ANY,

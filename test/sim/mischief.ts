@@ -1,0 +1,86 @@
+import { MINUTE_MS } from '../../controller/clock.ts'
+import type { CommitSha } from '../../controller/model/names.ts'
+import { type CiState, changedFiles, type SimPull } from './forge.ts'
+import { isLive } from './pipelines.ts'
+import { APP_REPOS } from './rules.ts'
+import type { Change, StoryOptions } from './story.ts'
+
+/** What people do in a history that nobody would do on a good day. */
+export interface Mischief {
+  /** Takes away what a start that is just being made rests on. */
+  undermine(): void
+  /** Cancels, deletes or starts again a run at its provider. */
+  meddleWithRun(): void
+  /** Makes a rules file unreadable, or readable again. */
+  breakOrMend(): void
+  /** Takes a commit back from the config branch. */
+  rewind(): void
+}
+
+interface MischiefOptions extends StoryOptions {
+  acts: {
+    setCi(repo: string, sha: CommitSha, state: CiState): void
+    moveRef(repo: string, ref: string, ci: CiState): void
+    dismiss(pull: SimPull): void
+    review(pull: SimPull, who: string, state: 'approved' | 'changes_requested' | 'commented'): void
+    commitDirectly(change: Change, author: string): void
+  }
+}
+
+export function createMischief({ world, choices, remote, forge, pipelines, nudge, acts }: MischiefOptions): Mischief {
+  function breakOrMend(): void {
+    const { rules } = remote.head()
+    const path = ['access.yaml', 'policies/prod.yaml', 'holds/broken.yaml', 'draven.yaml'][choices.pick(4)]!
+    acts.commitDirectly({ rules: { ...rules, broken: rules.broken === null ? path : null } }, 'erin')
+    if (choices.pick(2) === 1) return
+    world.at(world.now() + 2 * MINUTE_MS, 'the file is mended', () => acts.commitDirectly({ rules }, 'erin'))
+  }
+
+  function rewind(): void {
+    const main = remote.head()
+    const back = remote.commit(main.parents[0] ?? main.id)!
+    const evil = remote.add({ ...back, parents: [back.id], author: 'mallory' })
+    remote.move(world.now(), evil.id)
+    nudge({ kind: 'config' })
+    if (choices.pick(2, 0.3) === 1) return
+    world.at(world.now() + 2 * MINUTE_MS, 'the old history is put back', () => {
+      remote.move(world.now(), main.id)
+      nudge({ kind: 'config' })
+    })
+  }
+
+  function meddleWithRun(): void {
+    const { runs } = pipelines
+    const run = runs[runs.length - 1 - choices.pick(Math.max(1, runs.length), 0.3)]
+    if (run === undefined) return
+    if (isLive(run, world.now())) {
+      if (choices.pick(2) === 0) pipelines.cancel(run)
+      else run.vanishedAt = world.now()
+    } else if (run.vanishedAt === null) {
+      run.attempt++
+      run.byHand = true
+      run.beginsAt = world.now()
+      run.endsAt = world.now() + 3 * MINUTE_MS
+    }
+    nudge({ kind: 'run', externalId: run.id })
+  }
+
+  function undermine(): void {
+    const { requests } = remote.head()
+    const path = [...requests.keys()].at(-1 - choices.pick(2, 0.2))
+    if (path === undefined) return
+    const repo = APP_REPOS[path.split('/')[1]!]!
+    const asked = /^ref: \{ (branch|tag): (\S+) \}$/m.exec(requests.get(path)!)
+    const ref = asked === null ? 'branch develop' : `${asked[1]} ${asked[2]}`
+    const sha = forge.refAt(repo, ref, world.now())
+    const pull = forge.pulls.find((each) => each.state === 'merged' && changedFiles(each).some((file) => file.path === path))
+    const way = choices.pick(5)
+    if (way === 0 && sha !== null) acts.setCi(repo, sha, 'failed')
+    if (way === 1) acts.moveRef(repo, ref, 'success')
+    if (way === 2 && pull !== undefined) acts.dismiss(pull)
+    if (way === 3) acts.commitDirectly({ requests: new Map([...requests].filter(([other]) => other !== path)) }, 'alice')
+    if (way === 4 && pull !== undefined) acts.review(pull, 'carol', 'changes_requested')
+  }
+
+  return { undermine, meddleWithRun, breakOrMend, rewind }
+}
