@@ -2,7 +2,8 @@ import type { Clock } from '../../clock.ts'
 import { DAY_MS, SECOND_MS } from '../../clock.ts'
 import { RefusedFault } from '../../errors.ts'
 import type { AccessPurpose, AccessReport } from '../access.ts'
-import { everything, type GitlabAnswer, type GitlabClient, hostTimeOf } from './client.ts'
+import { hostTimeOf, type JsonAnswer } from '../json-calls.ts'
+import { everything, type GitlabClient } from './client.ts'
 
 interface ShownProject {
   permissions?: { project_access: { access_level: number } | null; group_access: { access_level: number } | null }
@@ -87,7 +88,7 @@ async function unlessRefused<T>(send: () => Promise<T>): Promise<T | null> {
   }
 }
 
-function rateLimitOf({ headers }: GitlabAnswer<unknown>): AccessReport['rateLimit'] {
+function rateLimitOf({ headers }: JsonAnswer<unknown>): AccessReport['rateLimit'] {
   const [limit, remaining, reset] = ['ratelimit-limit', 'ratelimit-remaining', 'ratelimit-reset'].map((name) =>
     Number(headers.get(name) ?? Number.NaN),
   ) as [number, number, number]

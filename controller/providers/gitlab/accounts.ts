@@ -1,5 +1,6 @@
 import type { Account } from '../../approvals/evidence.ts'
-import { type GitlabClient, unlessMissing } from './client.ts'
+import { unlessMissing } from '../json-calls.ts'
+import type { GitlabClient } from './client.ts'
 
 export const PROVIDER = 'gitlab'
 

@@ -1,8 +1,9 @@
 import type { Account, Review } from '../../approvals/evidence.ts'
 import type { Instant } from '../../clock.ts'
 import { type CommitSha, commitSha } from '../../model/names.ts'
+import { unlessMissing } from '../json-calls.ts'
 import type { ShownUser } from './accounts.ts'
-import { everything, type GitlabClient, unlessMissing } from './client.ts'
+import { everything, type GitlabClient } from './client.ts'
 
 interface Approvals {
   /** `approved_at` is in newer versions only. */

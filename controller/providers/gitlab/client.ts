@@ -1,18 +1,20 @@
 import { type Clock, SECOND_MS } from '../../clock.ts'
-import { messageOf, RefusedFault, TransientFault } from '../../errors.ts'
+import { RefusedFault } from '../../errors.ts'
 import type { Redactor } from '../../secrets/redaction.ts'
 import type { SecretReader } from '../../secrets/references.ts'
-import type { CallFailure, Fetch } from '../http.ts'
+import type { Fetch } from '../http.ts'
+import {
+  hostTimeOf,
+  type JsonAnswer,
+  jsonCalls,
+  notUnderstood,
+  printable,
+  type Query,
+  queryText,
+  tokenOf,
+} from '../json-calls.ts'
 
-/** What is waited after a 429 that names no time; GitLab's own limits are counted by the minute. */
-const DEFAULT_RETRY_MS = 60 * SECOND_MS
-
-export type Query = Readonly<Record<string, string | number | boolean>>
-
-export interface GitlabAnswer<Data> {
-  data: Data
-  headers: Headers
-}
+const HOST = 'GitLab'
 
 /** Calls on one project of one GitLab. Every call is one HTTP request and throws only TransientFault, RefusedFault or ConfigFault. */
 export interface GitlabClient {
@@ -20,8 +22,8 @@ export interface GitlabClient {
   fullName: string
   /** Path of the project below the API root: `/projects/group%2Fproject`. */
   project: string
-  get<Data>(path: string, query?: Query): Promise<GitlabAnswer<Data>>
-  send<Data>(method: 'POST' | 'PUT', path: string, body: object, signal?: AbortSignal): Promise<GitlabAnswer<Data>>
+  get<Data>(path: string, query?: Query): Promise<JsonAnswer<Data>>
+  send<Data>(method: 'POST' | 'PUT', path: string, body: object, signal?: AbortSignal): Promise<JsonAnswer<Data>>
   /** A read by GraphQL, for what REST does not tell. Any error in the answer is a RefusedFault. */
   query<Data>(text: string, variables: object): Promise<Data>
 }
@@ -38,15 +40,6 @@ export interface GitlabClientOptions {
   clock: Clock
 }
 
-interface Call {
-  method: 'GET' | 'POST' | 'PUT'
-  url: string
-  /** What to call it in messages: no host, no query. */
-  label: string
-  body?: object
-  signal?: AbortSignal | undefined
-}
-
 /**
  * Plain fetch, not @gitbeaker/rest: that sends a POST ten times after a 429 or 502 within a third of a second, waits 300 s,
  * and what would be left of it under a requester of our own is the spelling of addresses. Its types lack half of what is
@@ -54,37 +47,14 @@ interface Call {
  * calls another address.
  */
 export function gitlabClient(options: GitlabClientOptions): GitlabClient {
-  const { baseUrl, fullName, redactor } = options
-
-  async function perform<Data>(call: Call): Promise<GitlabAnswer<Data>> {
-    const token = await tokenOf(options).catch((error: unknown) => {
-      throw beforeTheCall(error)
-    })
-    let response: Response
-    try {
-      response = await options.fetch(call.url, {
-        method: call.method,
-        headers: {
-          'private-token': token,
-          accept: 'application/json',
-          'user-agent': 'draven',
-          ...(call.body === undefined ? {} : { 'content-type': 'application/json' }),
-        },
-        ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
-        ...(call.signal === undefined ? {} : { signal: call.signal }),
-      })
-    } catch (error) {
-      if (error instanceof TransientFault || error instanceof RefusedFault) throw error
-      throw new TransientFault(`${call.label} failed: ${printable(messageOf(error), redactor)}`, 0, {
-        cause: { sent: true, status: null } satisfies CallFailure,
-      })
-    }
-    const text = await response.text()
-    const data = parsed(text)
-    if (!response.ok) throw faultOf(response, data, call.label, options)
-    if (data === undefined) throw notUnderstood(call.label, response.status)
-    return { data: data as Data, headers: response.headers }
-  }
+  const { baseUrl, fullName, redactor, clock, fetch } = options
+  const perform = jsonCalls({
+    name: HOST,
+    credential: async () => ({ 'private-token': await tokenOf(options) }),
+    retryMs: (headers) => resetMs(headers, clock),
+    fetch,
+    redactor,
+  })
 
   return {
     fullName,
@@ -119,7 +89,7 @@ export function projectName(fullName: string): string {
 export async function* pages<Item>(client: GitlabClient, path: string, query: Query = {}): AsyncGenerator<Item[]> {
   for (let page = 1; ; page++) {
     const { data, headers } = await client.get<Item[]>(path, { ...query, per_page: 100, page })
-    if (!Array.isArray(data)) throw notUnderstood(`GET ${path}`, 200)
+    if (!Array.isArray(data)) throw notUnderstood(HOST, `GET ${path}`, 200)
     yield data
     if (!hasNextPage(headers)) return
   }
@@ -136,80 +106,9 @@ function hasNextPage(headers: Headers): boolean {
   return (headers.get('x-next-page') ?? '') !== '' || /;\s*rel="next"/.test(headers.get('link') ?? '')
 }
 
-export async function unlessMissing<T>(send: () => Promise<T>, statuses: readonly number[] = [404]): Promise<T | null> {
-  try {
-    return await send()
-  } catch (error) {
-    if (error instanceof RefusedFault && error.status !== null && statuses.includes(error.status)) return null
-    throw error
-  }
-}
-
-/** The host's own clock at an answer, from its `Date` header (whole seconds). */
-export function hostTimeOf(headers: Headers, clock: Clock): number {
-  const time = Date.parse(headers.get('date') ?? '')
-  return Number.isNaN(time) ? clock.now() : time
-}
-
-/** Read anew for each call, so that a rotated token needs no restart. */
-export async function tokenOf({ secrets, tokenRef, redactor }: Pick<GitlabClientOptions, 'secrets' | 'tokenRef' | 'redactor'>) {
-  const token = await secrets.read(tokenRef)
-  redactor.learn(token)
-  return token
-}
-
-function queryText(query: Query): string {
-  const pairs = Object.entries(query).map(([name, value]): [string, string] => [name, String(value)])
-  return pairs.length === 0 ? '' : `?${new URLSearchParams(pairs)}`
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
-
-function faultOf(response: Response, data: unknown, label: string, { redactor, clock }: GitlabClientOptions): Error {
-  const { status, headers } = response
-  const message = `GitLab answered ${status} to ${label}: ${printable(wordsOf(data), redactor)}`
-  const cause: CallFailure = { sent: true, status }
-  if (status === 429) return new TransientFault(message, statedRetryMs(headers, clock) ?? DEFAULT_RETRY_MS, { cause })
-  if (status >= 500 || status === 408) return new TransientFault(message, statedRetryMs(headers, clock) ?? 0, { cause })
-  return new RefusedFault(message, status)
-}
-
-/** GitLab explains itself in `message` (a text, a list, or lists by field) or in `error`. */
-function wordsOf(data: unknown): string {
-  if (typeof data !== 'object' || data === null) return 'no explanation'
-  const { message, error, error_description: description } = data as Record<string, unknown>
-  const words = message ?? description ?? error
-  return typeof words === 'string' ? words : JSON.stringify(words ?? 'no explanation')
-}
-
-function statedRetryMs(headers: Headers, clock: Clock): number | null {
-  const seconds = headers.get('retry-after') ?? ''
-  if (/^\d{1,6}$/.test(seconds)) return Number(seconds) * SECOND_MS
+/** GitLab names the moment at which its budget begins anew. */
+function resetMs(headers: Headers, clock: Clock): number | null {
   const reset = Number(headers.get('ratelimit-reset') ?? Number.NaN)
   if (headers.get('ratelimit-remaining') !== '0' || !Number.isFinite(reset) || reset <= 0) return null
   return Math.max(reset * SECOND_MS - hostTimeOf(headers, clock), SECOND_MS)
-}
-
-function notUnderstood(label: string, status: number): TransientFault {
-  return new TransientFault(`GitLab answered ${label} with something other than the JSON that was asked for`, 0, {
-    cause: { sent: true, status } satisfies CallFailure,
-  })
-}
-
-function beforeTheCall(error: unknown): unknown {
-  if (!(error instanceof TransientFault)) return error
-  return new TransientFault(error.message, error.retryAfterMs, { cause: { sent: false, status: null } satisfies CallFailure })
-}
-
-function printable(text: string, redactor: Redactor): string {
-  return redactor
-    .redact(text)
-    .replace(/[\x00-\x1f\x7f]+/g, ' ')
-    .slice(0, 300)
 }

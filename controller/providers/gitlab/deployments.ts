@@ -1,6 +1,7 @@
 import { RefusedFault } from '../../errors.ts'
 import type { DeploymentMessage, DeploymentMirror } from '../../notify/publisher.ts'
-import { type GitlabClient, unlessMissing } from './client.ts'
+import { unlessMissing } from '../json-calls.ts'
+import type { GitlabClient } from './client.ts'
 
 interface Deployment {
   id: number

@@ -1,6 +1,7 @@
 import type { CommentMessage } from '../../notify/publisher.ts'
+import { unlessMissing } from '../json-calls.ts'
 import { cut } from '../text.ts'
-import { type GitlabClient, pages, unlessMissing } from './client.ts'
+import { type GitlabClient, pages } from './client.ts'
 
 const MARKER = '<!-- draven -->'
 const MAX_BODY = 1_000_000

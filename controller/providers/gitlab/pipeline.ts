@@ -1,10 +1,11 @@
 import { type Clock, MINUTE_MS, toIso } from '../../clock.ts'
 import { RefusedFault } from '../../errors.ts'
 import type { PipelineProvider, RunHandle, RunQuery, StartOutcome, Trigger } from '../../jobs/executor.ts'
+import { unlessMissing } from '../json-calls.ts'
 import { startWithin } from '../start-outcome.ts'
 import { namesJob, namesSomeJob, webUrl } from '../text.ts'
 import type { CiJob } from './ci.ts'
-import { everything, type GitlabClient, pages, unlessMissing } from './client.ts'
+import { everything, type GitlabClient, pages } from './client.ts'
 import { assertProjectVisible } from './refs.ts'
 import { pipelineMode, pipelineState } from './states.ts'
 

@@ -2,8 +2,9 @@ import { RefusedFault } from '../../errors.ts'
 import type { RefHost } from '../../jobs/evidence.ts'
 import { type CommitSha, commitSha, isCommitSha } from '../../model/names.ts'
 import type { ResolvedRef } from '../../policy/facts.ts'
+import { unlessMissing } from '../json-calls.ts'
 import { gitlabCiEvidence } from './ci.ts'
-import { type GitlabClient, unlessMissing } from './client.ts'
+import type { GitlabClient } from './client.ts'
 
 /** A branch or tag, as far as it matters here. `commit` is peeled; null for a tag on a tree or a file. */
 interface NamedRef {

@@ -2,9 +2,10 @@ import type { PullRequestFacts, PullRequestSummary, ReviewHost } from '../../app
 import { type Clock, SECOND_MS, toIso } from '../../clock.ts'
 import { RefusedFault } from '../../errors.ts'
 import { commitSha, isCommitSha } from '../../model/names.ts'
+import { hostTimeOf } from '../json-calls.ts'
 import { accountReader, type ShownUser } from './accounts.ts'
 import { reviewsOf } from './approvals.ts'
-import { everything, type GitlabClient, hostTimeOf } from './client.ts'
+import { everything, type GitlabClient } from './client.ts'
 import { contributorsOf, pushersOf } from './contributors.ts'
 
 interface MergeRequest {
