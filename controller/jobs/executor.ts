@@ -1,5 +1,5 @@
 import type { Instant } from '../clock.ts'
-import type { PipelineSelector, RequestType } from '../model/desired-state.ts'
+import type { PipelineSelector, RefType, RequestType } from '../model/desired-state.ts'
 import type { CommitSha, JobId } from '../model/names.ts'
 
 /** What a pipeline is told. These names are the contract with every pipeline: JOB_ID, ENV, REF, TYPE, and the pinned SHA. */
@@ -9,6 +9,7 @@ export interface Trigger {
   environment: string
   /** Name of the branch or tag, or the full sha. */
   ref: string
+  refType: RefType
   sha: CommitSha
   type: RequestType
   selector: PipelineSelector

@@ -232,6 +232,7 @@ async function trigger(engine: Engine, accepted: AcceptedConfig, jobId: Job['id'
       attempt: run.attempt,
       environment: job.environment,
       ref: job.ref?.name ?? sha,
+      refType: job.ref?.type ?? 'sha',
       type: job.type,
       intendedAt: run.intendedAt,
     }

@@ -74,6 +74,7 @@ export function trigger(overrides: Partial<Trigger> = {}): Trigger {
     attempt: 1,
     environment: 'prod',
     ref: 'v1.4.2',
+    refType: 'tag',
     sha: SHA as CommitSha,
     type: 'deploy',
     selector: { selector: 'deploy.yml', workflowRef: null },
