@@ -44,6 +44,13 @@ export const SETTINGS = [
     meaning: 'API root; https://HOST/api/v4 for a GitLab of your own.',
   },
   { name: 'DRAVEN_GITLAB_TOKEN_REF', fallback: 'env:DRAVEN_SECRET_GITLAB_TOKEN', meaning: 'Where the GitLab token is found.' },
+  { name: 'DRAVEN_BITBUCKET_API_URL', fallback: 'https://api.bitbucket.org/2.0', meaning: 'API root of Bitbucket Cloud.' },
+  {
+    name: 'DRAVEN_BITBUCKET_TOKEN_REF',
+    fallback: 'env:DRAVEN_SECRET_BITBUCKET_TOKEN',
+    meaning: 'Where the Bitbucket token is found: an access token of repository, project or workspace, or an API token.',
+  },
+  { name: 'DRAVEN_BITBUCKET_EMAIL', fallback: null, meaning: 'E-mail of the account of an API token; not for access tokens.' },
   {
     name: 'DRAVEN_WEBHOOK_SECRET_REF',
     fallback: null,
@@ -112,6 +119,7 @@ export interface Settings {
       auth: { kind: 'token'; ref: string; login?: string } | { kind: 'app'; appId: number; privateKeyRef: string }
     }
     gitlab: { apiUrl: string; tokenRef: string }
+    bitbucket: { apiUrl: string; tokenRef: string; email: string | null }
   }
   /** Forge of the config repository, whose webhooks arrive under its name. */
   configForge: string
@@ -156,6 +164,11 @@ export function readSettings(env: Environment): Settings {
       gitlab: {
         apiUrl: url('DRAVEN_GITLAB_API_URL', read('DRAVEN_GITLAB_API_URL')!),
         tokenRef: read('DRAVEN_GITLAB_TOKEN_REF')!,
+      },
+      bitbucket: {
+        apiUrl: url('DRAVEN_BITBUCKET_API_URL', read('DRAVEN_BITBUCKET_API_URL')!),
+        tokenRef: read('DRAVEN_BITBUCKET_TOKEN_REF')!,
+        email: read('DRAVEN_BITBUCKET_EMAIL'),
       },
     },
     configForge: read('DRAVEN_CONFIG_PROVIDER')!,

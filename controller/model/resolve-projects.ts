@@ -36,6 +36,7 @@ const DEFAULT_MAX_RUN_MINUTES = 60
 const DEFAULT_CI_APPS = new Map([
   ['github', ['github-actions']],
   ['gitlab', ['gitlab-ci']],
+  ['bitbucket', ['bitbucket-pipelines']],
 ])
 
 /** `environments`: names of the environment files of each project, usable or not. */

@@ -25,6 +25,8 @@ export interface GuardOptions {
   /** For the whole call, body included. */
   timeoutMs: number
   maxResponseBytes?: number
+  /** May one redirect of a GET be followed? Asked only for the same origin; left out, none ever is. */
+  mayFollow?: (from: URL, to: URL) => boolean
 }
 
 const MAX_RESPONSE_BYTES = 20 * 1024 * 1024
@@ -72,7 +74,7 @@ export function guardedFetch(options: GuardOptions): Fetch {
     try {
       // The race ends the call even when the fetch that was handed in does not listen to its signal.
       return await Promise.race([
-        answered(options.fetch, url, { ...init, signal, redirect: 'manual' }, maxBytes),
+        answered(options, url, { ...init, signal, redirect: 'manual' }, maxBytes),
         aborted(signal, finished.signal),
       ])
     } catch (error) {
@@ -83,8 +85,13 @@ export function guardedFetch(options: GuardOptions): Fetch {
   }
 }
 
-async function answered(fetch: Fetch, url: URL, init: RequestInit, maxBytes: number): Promise<Response> {
-  const response = await fetch(url, init)
+async function answered(options: GuardOptions, url: URL, init: RequestInit, maxBytes: number): Promise<Response> {
+  let response = await options.fetch(url, init)
+  const next = ownRedirect(options, url, init, response)
+  if (next !== null) {
+    await response.body?.cancel()
+    response = await options.fetch(next, init)
+  }
   if (response.status >= 300 && response.status < 400 && response.status !== 304) {
     await response.body?.cancel()
     throw new RefusedFault(`${url.host} redirects this call (${response.status}); was the repository renamed?`, response.status)
@@ -93,6 +100,15 @@ async function answered(fetch: Fetch, url: URL, init: RequestInit, maxBytes: num
   const whole = new Response(body, { status: response.status, statusText: response.statusText, headers: response.headers })
   Object.defineProperty(whole, 'url', { value: url.href })
   return whole
+}
+
+/** Where a redirect of this call may be followed to; null: nowhere. */
+function ownRedirect({ mayFollow }: GuardOptions, url: URL, init: RequestInit, { status, headers }: Response): URL | null {
+  const location = headers.get('location')
+  const moved = status >= 301 && status <= 308 && (init.method ?? 'GET') === 'GET'
+  if (mayFollow === undefined || !moved || location === null || !URL.canParse(location, url.href)) return null
+  const to = new URL(location, url)
+  return to.origin === url.origin && mayFollow(url, to) ? to : null
 }
 
 async function cappedBody(response: Response, maxBytes: number, host: string): Promise<Uint8Array<ArrayBuffer> | null> {

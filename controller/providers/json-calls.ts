@@ -7,7 +7,8 @@ import type { CallFailure, Fetch } from './http.ts'
 /** What is waited after a 429 that names no time; hosts count their limits by the minute. */
 const DEFAULT_RETRY_MS = 60 * SECOND_MS
 
-export type Query = Readonly<Record<string, string | number | boolean>>
+/** A list of values names its parameter once for each. */
+export type Query = Readonly<Record<string, string | number | boolean | readonly string[]>>
 
 export interface JsonAnswer<Data> {
   /** Null after a 204. */
@@ -17,7 +18,7 @@ export interface JsonAnswer<Data> {
 }
 
 export interface JsonCall {
-  method: 'GET' | 'POST' | 'PUT' | 'PATCH'
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   url: string
   /** What to call it in messages: no host, no query. */
   label: string
@@ -106,7 +107,9 @@ export function hostTimeOf(headers: Headers, clock: Clock): number {
 }
 
 export function queryText(query: Query): string {
-  const pairs = Object.entries(query).map(([name, value]): [string, string] => [name, String(value)])
+  const pairs = Object.entries(query).flatMap(([name, value]) =>
+    (typeof value === 'object' ? value : [value]).map((each): [string, string] => [name, String(each)]),
+  )
   return pairs.length === 0 ? '' : `?${new URLSearchParams(pairs)}`
 }
 
@@ -139,10 +142,12 @@ function faultOf(host: JsonHost, { status, headers }: Response, data: unknown, l
   return new RefusedFault(message, status)
 }
 
-/** Hosts explain themselves in `message` (a text, a list, or lists by field) or in `error`. */
+/** Hosts explain themselves in `message` (a text, a list, or lists by field) or in `error`, which may hold a `message` and its `detail`. */
 function wordsOf(data: unknown): string {
   if (typeof data !== 'object' || data === null) return 'no explanation'
-  const { message, error, error_description: description } = data as Record<string, unknown>
+  const { message, error, error_description: description, detail } = data as Record<string, unknown>
+  if (typeof message === 'string' && typeof detail === 'string') return `${message}: ${detail}`
+  if (message === undefined && typeof error === 'object') return wordsOf(error)
   const words = message ?? description ?? error
   return typeof words === 'string' ? words : JSON.stringify(words ?? 'no explanation')
 }

@@ -50,6 +50,15 @@ export interface GitlabSettings {
   tokenRef: string
 }
 
+export interface BitbucketSettings {
+  /** `https://api.bitbucket.org/2.0`. */
+  apiUrl: string
+  /** Where the token is found. */
+  tokenRef: string
+  /** E-mail of the account of an API token; null for an access token. */
+  email: string | null
+}
+
 export interface LocalSettings {
   commands: Readonly<Record<string, LocalCommand>>
   /** Paths by the `repo_full_name` under which projects name them. */
@@ -64,6 +73,8 @@ export interface ProviderOptions {
   github: GithubSettings | null
   /** Null: this controller has no GitLab token of its own. */
   gitlab: GitlabSettings | null
+  /** Null: this controller has no Bitbucket token of its own. */
+  bitbucket: BitbucketSettings | null
   /** Null: this controller runs no commands. */
   local: LocalSettings | null
   /** Origins that a project's `api_url` may name besides those of the settings above. */

@@ -2,6 +2,7 @@ import { RefusedFault } from '../errors.ts'
 import type { Project } from '../model/desired-state.ts'
 import type { ConfigHost, Connections } from '../reconcile/ports.ts'
 import type { AccessReport } from './access.ts'
+import { bitbucketProvider } from './bitbucket/connection.ts'
 import { githubProvider } from './github/connection.ts'
 import { gitlabProvider } from './gitlab/connection.ts'
 import { localProvider } from './local/connection.ts'
@@ -9,6 +10,7 @@ import type { ProjectConnection, Provider, ProviderOptions } from './provider.ts
 
 /** Every provider, by the name that documents use. A new one is a folder and a row. */
 export const PROVIDERS: Readonly<Record<string, (options: ProviderOptions) => Provider>> = {
+  bitbucket: bitbucketProvider,
   github: githubProvider,
   gitlab: gitlabProvider,
   local: localProvider,

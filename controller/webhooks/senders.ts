@@ -1,9 +1,11 @@
+import { bitbucketSender } from './bitbucket.ts'
 import { githubSender } from './github.ts'
 import { gitlabSender } from './gitlab.ts'
 import type { Sender } from './sender.ts'
 
 /** Every sender, by the provider's name. A new one is a file and a row. */
 const SENDERS: ReadonlyMap<string, Sender> = new Map([
+  ['bitbucket', bitbucketSender],
   ['github', githubSender],
   ['gitlab', gitlabSender],
 ])

@@ -7,6 +7,7 @@ import { tallyInput } from '../approvals/fixtures.ts'
 import { ALICE, BOB, binding, CAROL, DAVE, desiredState, ERIN, person } from '../policy/fixtures.ts'
 import { type GitRepository, resolveCommit } from '../sandbox/git/repository.ts'
 import { DEVELOPER } from '../sandbox/gitlab/world.ts'
+import { bitbucketLogin, onBitbucket } from './bitbucket/code-host.ts'
 import { CONFIG, openScene } from './github/forge-scene.ts'
 import { openGitlabScene } from './gitlab/gitlab-scene.ts'
 
@@ -20,7 +21,7 @@ interface Push {
 }
 
 /** A code host and its people. What a host forbids its people to do is simply not done there. */
-interface CodeHost {
+export interface CodeHost {
   provider: string
   reviews: ReviewHost
   now(): number
@@ -254,7 +255,10 @@ const people = new Map(
   [ALICE, BOB, CAROL, DAVE, ERIN].map((id) => [
     id,
     person(id, {
-      accounts: new Map(['github', 'gitlab'].map((provider) => [provider, { login: id, id: null }])),
+      accounts: new Map([
+        ...['github', 'gitlab'].map((provider) => [provider, { login: id as string, id: null }] as const),
+        ['bitbucket', { login: bitbucketLogin(id), id: null }],
+      ]),
       emails: id === BOB ? ['bob@acme.test', 'bob@home.test'] : [`${id}@acme.test`],
     }),
   ]),
@@ -265,6 +269,7 @@ const STEP_MS = 2 * SECOND_MS
 for (const [name, open] of [
   ['GitHub', onGithub],
   ['GitLab without approval rules', onGitlab],
+  ["Bitbucket (which has no private addresses: the account's own stands in)", onBitbucket],
 ] as const) {
   describe(`whose approval counts on ${name}, when`, () => {
     let host: CodeHost

@@ -26,6 +26,7 @@ export function connectOptions(
   return {
     github: { apiUrl: apiUrl ?? 'https://api.github.com', auth: { kind: 'token', ref: TOKEN_REF } },
     gitlab: null,
+    bitbucket: null,
     local: null,
     allowedOrigins: [],
     secrets: secretReader({

@@ -216,7 +216,7 @@ describe('whose credential goes where', () => {
     },
   )
 
-  it.each(['bitbucket', 'constructor', ''])('names a provider that it does not know: %j', (provider) => {
+  it.each(['sourceforge', 'constructor', ''])('names a provider that it does not know: %j', (provider) => {
     expect(() => connect({}).connections.pipeline(project({ provider }))).toThrow(
       `${provider} is not supported yet by this controller.`,
     )

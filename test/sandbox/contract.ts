@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { Ajv, type ValidateFunction } from 'ajv'
 import addFormats from 'ajv-formats'
 
-/** Where product and emulator part from GitHub's published description. */
+/** Where product and emulator part from a host's published description. */
 export interface Violation {
   side: 'request' | 'answer'
   /** `GET /repos/{owner}/{repo}/pulls`, or the raw path when no operation fits. */
@@ -47,14 +47,21 @@ export function defaultSpecPath(): string {
   return join(folder, '..', 'shared', 'specs', 'github.json')
 }
 
+export interface ContractOptions {
+  /** Mends what the description lacks or gets wrong, before it is read. */
+  adjust?: (root: Record<string, unknown>) => void
+  /** Schema of an error that the description leaves out. */
+  errorSchema?: string
+}
+
 /** A contract read from an OpenAPI 3.0 file; one that checks nothing when `specPath` is null or not there. */
-export function openContract(specPath: string | null): Contract {
+export function openContract(specPath: string | null, options: ContractOptions = {}): Contract {
   const violations: Violation[] = []
   const record = (violation: Violation) => void violations.push(violation)
   if (specPath === null || !existsSync(specPath)) {
     return { checked: false, violations, record, request() {}, answer() {} }
   }
-  const checker = specificationChecker(specPath)
+  const checker = specificationChecker(specPath, options)
   return {
     checked: true,
     violations,
@@ -71,8 +78,11 @@ export function openContract(specPath: string | null): Contract {
   }
 }
 
-function specificationChecker(specPath: string) {
-  const root = normalise(JSON.parse(readFileSync(specPath, 'utf8'))) as Schema
+function specificationChecker(specPath: string, { adjust, errorSchema = 'basic-error' }: ContractOptions) {
+  const read = JSON.parse(readFileSync(specPath, 'utf8')) as Record<string, unknown>
+  adjust?.(read)
+  const root = normalise(read) as Schema
+  const basicError: Schema = { $ref: `spec#/components/schemas/${errorSchema}` }
   const values = makeAjv(root, false)
   // Parameters travel as text; numbers and booleans among them are read as such.
   const texts = makeAjv(root, true)
@@ -127,11 +137,10 @@ function specificationChecker(specPath: string) {
       const operation = operationOf(method, path)
       if (operation === null) return
       const described = dereference(root, at(operation, 'responses', String(status)) as Schema | undefined)
-      // GitHub describes only some of its errors; the rest share one shape.
+      // Only some errors are described; the rest share one shape.
       if (described === undefined && status < 400 && status !== 304) return yield 'status is not described'
       const schema =
-        (at(described, 'content', 'application/json', 'schema') as Schema | undefined) ??
-        (status >= 400 ? BASIC_ERROR : undefined)
+        (at(described, 'content', 'application/json', 'schema') as Schema | undefined) ?? (status >= 400 ? basicError : undefined)
       if (schema === undefined) {
         if (body !== undefined) yield 'a body was given where none is described'
         return
@@ -141,8 +150,6 @@ function specificationChecker(specPath: string) {
     },
   }
 }
-
-const BASIC_ERROR: Schema = { $ref: 'spec#/components/schemas/basic-error' }
 
 function makeAjv(root: Schema, coerceTypes: boolean): Ajv {
   const ajv = new Ajv({ strict: false, allErrors: true, coerceTypes })

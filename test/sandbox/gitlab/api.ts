@@ -1,5 +1,6 @@
 import type { FaultRule } from '../faults.ts'
 import { commitsBetween, diffFiles, mergeBase, readCommit, resolveCommit, resolveRef } from '../git/repository.ts'
+import { Refusal } from '../refusal.ts'
 import {
   commitBody,
   deploymentBody,
@@ -14,7 +15,6 @@ import {
   userBody,
 } from './bodies.ts'
 import { createPipeline, postStatus, retry, setState } from './pipelines.ts'
-import { Refusal } from './refusal.ts'
 import {
   DEVELOPER,
   GUEST,

@@ -1,6 +1,6 @@
 import { readFileAt, resolveCommit } from '../git/repository.ts'
+import { Refusal } from '../refusal.ts'
 import { emit } from './hooks.ts'
-import { Refusal } from './refusal.ts'
 import { type Pipeline, type PipelineState, type Project, type Status, stateOf, type User, type World } from './world.ts'
 
 const CI_FILE = '.gitlab-ci.yml'

@@ -5,9 +5,9 @@ import { type Context, Hono } from 'hono'
 import type { FaultRule } from '../faults.ts'
 import { serveGit } from '../git/http.ts'
 import { listRefs, ZERO_SHA } from '../git/repository.ts'
+import { Refusal } from '../refusal.ts'
 import { type Answer, OPERATIONS, type Operation } from './api.ts'
 import { refMoved } from './code.ts'
-import { Refusal } from './refusal.ts'
 import { DEVELOPER, type Project, REPORTER, type User, type World } from './world.ts'
 
 type HonoContext = Context<{ Bindings: HttpBindings }>

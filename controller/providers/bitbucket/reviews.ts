@@ -1,0 +1,160 @@
+import type { PullRequestFacts, PullRequestSummary, ReviewHost } from '../../approvals/evidence.ts'
+import { type Clock, type Instant, SECOND_MS, toIso } from '../../clock.ts'
+import { RefusedFault } from '../../errors.ts'
+import { hostTimeOf } from '../json-calls.ts'
+import { account, type MemberReader, type ShownUser } from './accounts.ts'
+import { activityOf, type Participant, pushersIn, reviewsOf } from './activity.ts'
+import { type BitbucketClient, everything } from './client.ts'
+import { contributorsOf } from './contributors.ts'
+import { fullSha } from './refs.ts'
+
+interface Endpoint {
+  branch: { name: string }
+  /** 12 characters of it; null when the fork is gone. */
+  commit: { hash: string } | null
+  /** Null when the fork is gone. */
+  repository: { full_name: string } | null
+}
+
+interface ListedRequest {
+  id: number
+  title: string
+  state: 'OPEN' | 'MERGED' | 'DECLINED' | 'SUPERSEDED'
+  draft?: boolean
+  author: ShownUser | null
+  source: Endpoint
+  destination: Endpoint
+  merge_commit: { hash: string } | null
+  created_on: string
+  updated_on: string
+  links: { html?: { href: string } }
+}
+
+interface ShownRequest extends ListedRequest {
+  participants: Participant[]
+}
+
+interface DiffStat {
+  status: string
+  old: { path: string } | null
+  new: { path: string } | null
+}
+
+export interface BitbucketReviewsOptions {
+  client: BitbucketClient
+  members: MemberReader
+  clock: Clock
+}
+
+/** Pull requests of the config repository. */
+export function bitbucketReviews({ client, members, clock }: BitbucketReviewsOptions): ReviewHost {
+  const list = `${client.repository}/pullrequests`
+  /** Where each pull request that was read comes from: Bitbucket serves no ref of its own for them. */
+  const sources = new Map<number, Endpoint>()
+  const merged = new Map<number, Instant>()
+
+  /** Only the log says when a pull request was merged, and that never changes. */
+  async function mergedAt({ id, updated_on: updatedOn }: ListedRequest): Promise<Instant> {
+    const known = merged.get(id)
+    if (known !== undefined) return known
+    const at = (await activityOf(client, `${list}/${id}`)).mergedAt
+    if (at !== null) merged.set(id, at)
+    return at ?? Date.parse(updatedOn)
+  }
+
+  return {
+    async pullRequests({ baseRef, since }) {
+      // One question for what is open and what changed lately. Quotation marks end the text of a condition.
+      const base = baseRef.replace(/["\\]/g, '')
+      const changed = `updated_on>=${toIso(since - SECOND_MS).replace('Z', '+00:00')}`
+      const q = `destination.branch.name="${base}" AND (state="OPEN" OR ${changed})`
+      const listed = await everything<ListedRequest>(client, list, { q, state: STATES, pagelen: 50 })
+      const found: PullRequestSummary[] = []
+      for (const request of listed) {
+        sources.set(request.id, request.source)
+        if (request.source.commit === null || request.destination.branch.name !== baseRef) continue
+        found.push(await summary(client, request, request.state === 'MERGED' ? await mergedAt(request) : null))
+      }
+      return found.filter((request) => request.state === 'open' || request.updatedAt >= since)
+    },
+    async pullRequest(number) {
+      const path = `${list}/${number}`
+      const { data, headers } = await client.get<ShownRequest>(path)
+      sources.set(number, data.source)
+      const activity = await activityOf(client, path)
+      const mergedAt = activity.mergedAt ?? Date.parse(data.updated_on)
+      const short = await summary(client, data, data.state === 'MERGED' ? mergedAt : null)
+      const destination = data.destination.commit?.hash ?? ''
+      const contributors = await contributorsOf(client, { path, source: short.headSha, destination })
+      return {
+        ...short,
+        url: pageOf(client, data),
+        title: data.title,
+        author: account(data.author),
+        draft: data.draft ?? false,
+        createdAt: Date.parse(data.created_on),
+        fromFork: isFork(client, data.source),
+        commits: contributors.commits,
+        commitsTruncated: contributors.truncated,
+        pushers: pushersIn(activity),
+        reviews: await reviewsOf({
+          client,
+          activity,
+          participants: data.participants,
+          webUrl: pageOf(client, data),
+          updatedAt: short.updatedAt,
+          members: data.participants.some(({ approved }) => approved) ? await members() : null,
+        }),
+        files: (await everything<DiffStat>(client, `${path}/diffstat`)).flatMap(changes),
+        hostTime: hostTimeOf(headers, clock),
+      }
+    },
+    headRef(number) {
+      const source = sources.get(number)
+      if (source === undefined) throw new Error(`pull request ${number} was never read`)
+      if (isFork(client, source)) {
+        throw new RefusedFault(
+          `Pull request ${number} comes from a fork, whose commits Bitbucket does not serve from ${client.fullName}. Push its branch to ${client.fullName} itself.`,
+        )
+      }
+      return `refs/heads/${source.branch.name}`
+    },
+  }
+}
+
+const STATES = ['OPEN', 'MERGED', 'DECLINED', 'SUPERSEDED'] as const
+
+function isFork({ fullName }: BitbucketClient, { repository }: Endpoint): boolean {
+  return repository?.full_name.toLowerCase() !== fullName.toLowerCase()
+}
+
+async function summary(client: BitbucketClient, request: ListedRequest, mergedAt: Instant | null): Promise<PullRequestSummary> {
+  const isMerged = request.state === 'MERGED'
+  const head = request.source.commit
+  if (head === null) throw new RefusedFault(`Pull request ${request.id} has no commit.`)
+  return {
+    number: request.id,
+    state: isMerged ? 'merged' : request.state === 'OPEN' ? 'open' : 'closed',
+    baseRef: request.destination.branch.name,
+    headSha: await fullSha(client, head.hash),
+    mergeCommit: isMerged && request.merge_commit !== null ? await fullSha(client, request.merge_commit.hash) : null,
+    mergedAt,
+    updatedAt: Date.parse(request.updated_on),
+  }
+}
+
+function pageOf(client: BitbucketClient, { id, links }: ListedRequest): string {
+  return links.html?.href ?? `${client.webUrl}/pull-requests/${id}`
+}
+
+function changes({ status, old: before, new: after }: DiffStat): PullRequestFacts['files'][number][] {
+  if (before === null || after === null || before.path === after.path) {
+    const path = (after ?? before)?.path
+    if (path === undefined) throw new RefusedFault(`Bitbucket lists a change (${status}) without a path.`)
+    return [{ path, status: before === null ? 'added' : after === null ? 'removed' : 'modified' }]
+  }
+  return [
+    { path: before.path, status: 'removed' },
+    { path: after.path, status: 'renamed' },
+  ]
+}

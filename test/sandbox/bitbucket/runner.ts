@@ -1,0 +1,65 @@
+import { spawn } from 'node:child_process'
+import { mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { GIT_ENVIRONMENT } from '../git/repository.ts'
+import { setWord } from './pipelines.ts'
+import { ENDED, type Pipeline, type Repository, type Step, type World } from './world.ts'
+
+/** Lets a pipeline that was just made go its way; `manual` ones wait to be told. */
+export function begin(world: World, repository: Repository, pipeline: Pipeline): void {
+  if (world.runs === 'manual') return
+  const work = world.runs === 'instant' ? world.clock.sleep(0) : execute(world, repository, pipeline)
+  const tracked: Promise<void> = work.then(() => {
+    if (!ENDED.includes(pipeline.word)) setWord(world, repository, pipeline, 'SUCCESSFUL')
+    world.pending.delete(tracked)
+  })
+  world.pending.add(tracked)
+}
+
+/** Really runs the steps' scripts, one after the other, in a clone of exactly the pipeline's commit. */
+async function execute(world: World, repository: Repository, pipeline: Pipeline): Promise<void> {
+  const folder = join(world.root, 'runs', pipeline.uuid.slice(1, -1))
+  await mkdir(folder, { recursive: true })
+  setWord(world, repository, pipeline, 'RUNNING')
+  const clone = `git --git-dir='${repository.git.path}' archive ${pipeline.target.commit} | tar -x`
+  let passed = await bash(clone, folder, GIT_ENVIRONMENT, null)
+  for (const step of pipeline.steps) {
+    step.word = 'RUNNING'
+    passed &&= await bash(step.script.join('\n'), folder, environmentOf(repository, pipeline), step)
+    step.word = passed ? 'SUCCESSFUL' : 'FAILED'
+  }
+  await rm(folder, { recursive: true, force: true })
+  if (!passed) setWord(world, repository, pipeline, 'FAILED')
+}
+
+function environmentOf({ fullName }: Repository, { variables, number, target }: Pipeline): Record<string, string> {
+  const ref = target.refName ?? ''
+  return {
+    PATH: process.env['PATH'] ?? '/usr/bin:/bin',
+    HOME: '/nonexistent',
+    CI: 'true',
+    BITBUCKET_BUILD_NUMBER: String(number),
+    BITBUCKET_COMMIT: target.commit,
+    BITBUCKET_REPO_FULL_NAME: fullName,
+    ...(target.refType === 'branch' ? { BITBUCKET_BRANCH: ref } : {}),
+    ...(target.refType === 'tag' ? { BITBUCKET_TAG: ref } : {}),
+    ...variables,
+  }
+}
+
+function bash(script: string, cwd: string, env: Readonly<Record<string, string>>, step: Step | null): Promise<boolean> {
+  return new Promise((resolve) => {
+    const child = spawn('bash', ['-e', '-o', 'pipefail', '-c', script], {
+      cwd,
+      env: { ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        if (step !== null) step.log += text
+      })
+    }
+    child.on('error', () => resolve(false))
+    child.on('close', (code) => resolve(code === 0))
+  })
+}
