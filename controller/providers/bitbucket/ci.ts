@@ -1,3 +1,4 @@
+import type { CiExpectation } from '../../model/desired-state.ts'
 import type { CommitSha } from '../../model/names.ts'
 import type { CiEvidence, CiResult } from '../../policy/facts.ts'
 import { webUrl } from '../text.ts'
@@ -13,9 +14,8 @@ export const STATUS_APP = 'build-status'
 export const WHOLE_PIPELINE = 'pipeline'
 export const OWN_PREFIX = 'draven/'
 
-export interface CiQuestion {
-  requiredChecks: readonly string[]
-}
+/** What a project asks for and believes, so that nothing is read that could not matter. */
+export type CiQuestion = Pick<CiExpectation, 'requiredChecks' | 'apps'>
 
 interface ListedPipeline {
   uuid: string
@@ -48,7 +48,7 @@ interface BuildStatus {
  * Pipelines and build statuses of exactly one commit. Pipelines prove themselves: what a push started ran what the commit says.
  * A build status is a word that anybody who can push may say, under any key, so it is told apart and believed only on demand.
  */
-export function ciReader(client: BitbucketClient, { requiredChecks }: CiQuestion): (sha: CommitSha) => Promise<CiEvidence> {
+export function ciReader(client: BitbucketClient, { requiredChecks, apps }: CiQuestion): (sha: CommitSha) => Promise<CiEvidence> {
   const stepsOf = stepReader(client)
   const asksForSteps = requiredChecks.some((name) => name !== WHOLE_PIPELINE)
   return async (sha) => {
@@ -67,6 +67,9 @@ export function ciReader(client: BitbucketClient, { requiredChecks }: CiQuestion
         if (step.name !== undefined) results.push({ name: step.name, app: CI_APP, state: ciState(step.state), url })
       }
     }
+    // Where pipelines prove all that is asked for, statuses could add nothing but a call.
+    const named = new Set(results.map(({ name }) => name))
+    if (!apps.includes(STATUS_APP) && requiredChecks.every((name) => named.has(name))) return { sha, results, ignored }
     const ran = new Set(pipelines.map((pipeline) => pipeline.build_number))
     for (const status of await everything<BuildStatus>(client, `${client.repository}/commit/${sha}/statuses`)) {
       if (status.key.startsWith(OWN_PREFIX)) ignored.push({ name: status.key, why: 'a status of this controller' })

@@ -5,6 +5,7 @@ import { isCommitSha } from '../../model/names.ts'
 import { unlessMissing } from '../json-calls.ts'
 import { startWithin } from '../start-outcome.ts'
 import { pageOf } from './ci.ts'
+import { jobReader } from './claims.ts'
 import { type BitbucketClient, pages } from './client.ts'
 import { assertRepositoryVisible, fullSha } from './refs.ts'
 import { type Pipeline, type RunLists, variableOf } from './runs.ts'
@@ -22,10 +23,11 @@ export interface BitbucketPipelineOptions {
 /** How far Bitbucket's clock may be behind ours. */
 const CLOCK_SKEW_MS = 2 * MINUTE_MS
 
-/** Custom pipelines of a repository, correlated by the JOB_ID among their variables. */
+/** Custom pipelines of a repository, correlated by the JOB_ID that they were told. */
 export function bitbucketPipeline(options: BitbucketPipelineOptions): PipelineProvider {
   const { client, defaultBranch, lists, clock, triggerTimeoutMs } = options
   const all = `${client.repository}/pipelines`
+  const jobOf = jobReader(client)
 
   async function dispatch(trigger: Trigger, signal: AbortSignal): Promise<StartOutcome> {
     const told = { JOB_ID: trigger.jobId, ENV: trigger.environment, REF: trigger.ref, TYPE: trigger.type, SHA: trigger.sha }
@@ -66,12 +68,12 @@ export function bitbucketPipeline(options: BitbucketPipelineOptions): PipelinePr
     async find(query) {
       const found: Pipeline[] = []
       for (const pipeline of await triggered(query)) {
-        if ((await jobIdIn(client, pipeline)) === query.jobId) found.push(pipeline)
+        if ((await jobOf(pipeline)) === query.jobId) found.push(pipeline)
       }
       return found.sort((a, b) => a.build_number - b.build_number).map((pipeline) => handle(client, pipeline))
     },
 
-    // Variables tell whose a pipeline is, and `find` fails where they are not told.
+    // `find` fails where it cannot be told whose a pipeline is.
     doubt: async () => null,
 
     async observe({ externalId, selector }) {
@@ -112,17 +114,6 @@ function targetOf({ selector, ref, refType, sha }: Trigger): object {
   }
   if (refType === 'sha') return { type: 'pipeline_commit_target', commit, selector: custom }
   return { type: 'pipeline_ref_target', ref_type: refType, ref_name: ref, commit, selector: custom }
-}
-
-/** Told by the list, else by the pipeline itself. RefusedFault when neither does: a guess would be taken for proof. */
-async function jobIdIn(client: BitbucketClient, listed: Pipeline): Promise<string | null> {
-  if (listed.variables !== undefined) return variableOf(listed, 'JOB_ID')
-  const { data } = await client.get<Pipeline>(pathOf(client, listed.uuid))
-  if (data.variables !== undefined) return variableOf(data, 'JOB_ID')
-  throw new RefusedFault(
-    `Bitbucket does not tell the variables of pipeline ${listed.build_number} of ${client.fullName}, so it cannot be told whose it is.`,
-    403,
-  )
 }
 
 /** A pipeline of another definition, or on another commit than it was told to run, is not evidence about this job. */

@@ -11,6 +11,7 @@ export interface Pipeline {
   /** Counts the tries: a pipeline whose failed steps are run again stays the same pipeline. */
   run_number?: number
   state: PipelineState
+  creator?: { uuid?: string }
   target: {
     type: string
     ref_type?: string
@@ -18,7 +19,7 @@ export interface Pipeline {
     commit?: { hash: string }
     selector?: { type: string; pattern?: string }
   }
-  /** Those that were given when it was started. */
+  /** Those that were given when it was started, where Bitbucket tells them. */
   variables?: { key: string; value?: string }[]
   created_on: string
 }

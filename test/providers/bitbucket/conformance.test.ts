@@ -20,55 +20,57 @@ type Unmapped = Exclude<PipelineWord, (typeof STATES)[number][0]>
 /** Does not compile when the table above forgets one of the emulator's words. */
 const allMapped: Unmapped extends never ? true : Unmapped = true
 
-describePipelines(
-  'Bitbucket',
-  { states: allMapped ? STATES : [], good: 'SUCCESSFUL', bad: 'FAILED' },
-  async (): Promise<PipelineHost> => {
-    const scene = await openBitbucketScene()
-    const { forge, clock } = scene
-    const connected = scene.connect().connections.pipeline(scene.project())
-    const sha = commitSha((await forge.sha(SHOP, 'main')) ?? '')
-    await forge.createTag(SHOP, 'v1.4.2', sha, { as: 'acme', message: 'v1.4.2' })
-    const calls = { trigger: 'pipelines/create', list: 'pipelines/list', observe: 'pipelines/list', cancel: 'pipelines/cancel' }
-    /** A commit that is not there cannot be pinned, so what the sentences say of one commit is said here of the tag's. */
-    const here = (trigger: Trigger): Trigger => ({ ...trigger, sha })
-    /** One list answers for all who look within a second: what a person does takes longer. */
-    const later = () => clock.advance(2_000)
-    return {
-      pipeline: { ...connected, start: (trigger) => connected.start(here(trigger)) },
-      selector: { selector: 'custom:deploy-prod', workflowRef: null },
-      now: () => clock.now(),
-      made: (jobId) => forge.triggerCount(jobId),
-      told(jobId) {
-        const told = forge.pipelines(SHOP).find(({ variables }) => variables['JOB_ID'] === jobId)?.variables ?? {}
-        return told['SHA'] === sha ? { ...told, SHA: 'a'.repeat(40) } : told
-      },
-      bring(id, word) {
-        later()
-        forge.setPipeline(id, PIPELINE_WORDS.find((each) => each === word) ?? 'FAILED')
-      },
-      link: /^http.*\/acme\/shop\/pipelines\/results\/\d+$/,
-      faults: {
-        strike(call, kind) {
-          later()
-          forge.faults.add({ on: calls[call], kind })
+for (const variables of [true, false])
+  describePipelines(
+    variables ? 'Bitbucket that tells variables' : 'Bitbucket whose pipelines say whose they are',
+    { states: allMapped ? STATES : [], good: 'SUCCESSFUL', bad: 'FAILED' },
+    async (): Promise<PipelineHost> => {
+      const scene = await openBitbucketScene()
+      const { forge, clock } = scene
+      forge.tell({ variables, claims: !variables })
+      const connected = scene.connect().connections.pipeline(scene.project())
+      const sha = commitSha((await forge.sha(SHOP, 'main')) ?? '')
+      await forge.createTag(SHOP, 'v1.4.2', sha, { as: 'acme', message: 'v1.4.2' })
+      const calls = { trigger: 'pipelines/create', list: 'pipelines/list', observe: 'pipelines/list', cancel: 'pipelines/cancel' }
+      /** A commit that is not there cannot be pinned, so what the sentences say of one commit is said here of the tag's. */
+      const here = (trigger: Trigger): Trigger => ({ ...trigger, sha })
+      /** One list answers for all who look within a second: what a person does takes longer. */
+      const later = () => clock.advance(2_000)
+      return {
+        pipeline: { ...connected, start: (trigger) => connected.start(here(trigger)) },
+        selector: { selector: 'custom:deploy-prod', workflowRef: null },
+        now: () => clock.now(),
+        made: (jobId) => forge.triggerCount(jobId),
+        told(jobId) {
+          const told = forge.pipelines(SHOP).find(({ variables }) => variables['JOB_ID'] === jobId)?.variables ?? {}
+          return told['SHA'] === sha ? { ...told, SHA: 'a'.repeat(40) } : told
         },
-        lagOnce: () => void forge.faults.add({ on: calls.list, kind: 'stale_list', youngerThanMs: 10_000 }),
-      },
-      rerun(id) {
-        later()
-        forge.rerunPipeline(id)
-      },
-      async startForeign(trigger) {
-        const outcome = await connected.start(here({ ...trigger, selector: { selector: 'custom:other', workflowRef: null } }))
-        return outcome.kind === 'started' ? outcome.run.externalId : ''
-      },
-      remove(id) {
-        later()
-        forge.removePipeline(id)
-      },
-      check: scene.check,
-      close: scene.close,
-    }
-  },
-)
+        bring(id, word) {
+          later()
+          forge.setPipeline(id, PIPELINE_WORDS.find((each) => each === word) ?? 'FAILED')
+        },
+        link: /^http.*\/acme\/shop\/pipelines\/results\/\d+$/,
+        faults: {
+          strike(call, kind) {
+            later()
+            forge.faults.add({ on: calls[call], kind })
+          },
+          lagOnce: () => void forge.faults.add({ on: calls.list, kind: 'stale_list', youngerThanMs: 10_000 }),
+        },
+        rerun(id) {
+          later()
+          forge.rerunPipeline(id)
+        },
+        async startForeign(trigger) {
+          const outcome = await connected.start(here({ ...trigger, selector: { selector: 'custom:other', workflowRef: null } }))
+          return outcome.kind === 'started' ? outcome.run.externalId : ''
+        },
+        remove(id) {
+          later()
+          forge.removePipeline(id)
+        },
+        check: scene.check,
+        close: scene.close,
+      }
+    },
+  )

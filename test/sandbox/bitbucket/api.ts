@@ -45,6 +45,7 @@ export const OPERATIONS: readonly Operation[] = [
   { id: 'commits/list', method: 'GET', path: `${R}/commits`, needs: 'read', handle: code.listCommits },
   { id: 'statuses/list', method: 'GET', path: `${C}/statuses`, needs: 'read', handle: code.listStatuses },
   { id: 'statuses/create', method: 'POST', path: `${C}/statuses/build`, needs: 'write', handle: code.makeStatus },
+  { id: 'reports/list', method: 'GET', path: `${C}/reports`, needs: 'read', handle: code.listReports },
   { id: 'reports/put', method: 'PUT', path: `${C}/reports/{reportId}`, needs: 'write', handle: code.putReport },
   { id: 'reports/delete', method: 'DELETE', path: `${C}/reports/{reportId}`, needs: 'write', handle: code.deleteReport },
   { id: 'reports/annotate', method: 'POST', path: `${C}/reports/{reportId}/annotations`, needs: 'write', handle: code.annotate },
@@ -61,6 +62,7 @@ export const OPERATIONS: readonly Operation[] = [
   { id: 'comments/create', method: 'POST', path: `${PR}/comments`, needs: 'read', handle: pulls.makeComment },
   { id: 'comments/edit', method: 'PUT', path: `${PR}/comments/{comment_id}`, needs: 'read', handle: pulls.editComment },
   { id: 'hooks/list', method: 'GET', path: `${R}/hooks`, needs: 'admin', handle: code.listHooks },
+  { id: 'users/self', method: 'GET', path: '/user', needs: null, handle: code.getUser },
   {
     id: 'workspaces/permissions',
     method: 'GET',

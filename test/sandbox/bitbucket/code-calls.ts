@@ -47,8 +47,14 @@ const reportKey = ({ params }: Call) => `${params['commit']} ${params['reportId'
 export async function putReport(call: Call): Promise<Answer> {
   await commitAt(call)
   const known = call.repository.reports.get(reportKey(call))
-  call.repository.reports.set(reportKey(call), { body: call.body, annotations: known?.annotations ?? new Map() })
-  return ok({ ...call.body, type: 'report' })
+  const body = { ...call.body, type: 'report', external_id: call.params['reportId'] }
+  call.repository.reports.set(reportKey(call), { body, annotations: known?.annotations ?? new Map() })
+  return ok(body)
+}
+
+export async function listReports(call: Call): Promise<Answer> {
+  const sha = await commitAt(call)
+  return listed([...call.repository.reports].filter(([key]) => key.startsWith(`${sha} `)).map(([, { body }]) => body))
 }
 
 export function deleteReport(call: Call): Answer {
@@ -92,6 +98,12 @@ export async function diffstat({ repository, params }: Call): Promise<Answer> {
 
 export function listHooks({ repository }: Call): Answer {
   return listed(repository.hooks.map(hookBody))
+}
+
+/** The account that the token stands for; that of an access token is not for everybody to see. */
+export function getUser({ user }: Call): Answer {
+  if (user.type !== 'user') throw new Refusal(403, 'This API is only for users.')
+  return ok(userBody(user))
 }
 
 /** Everybody with a permission anywhere in the workspace; only for its members. */

@@ -46,6 +46,8 @@ const ANSWERS: Readonly<Record<string, { query?: readonly string[]; status: numb
     schema: pageOf({ type: 'object', required: ['status'] }),
   },
   'get /repositories/{workspace}/{repo_slug}/hooks': { status: 200, schema: page('webhook_subscription') },
+  'get /repositories/{workspace}/{repo_slug}/commit/{commit}/reports': { status: 200, schema: page('report') },
+  'get /user': { status: 200, schema: { $ref: '#/components/schemas/account' } },
   'delete /repositories/{workspace}/{repo_slug}/commit/{commit}/reports/{reportId}': { status: 204, schema: null },
   'get /workspaces/{workspace}/permissions': { status: 200, schema: pageOf({ type: 'object', required: ['user'] }) },
   // "Pull requests": described in words.

@@ -34,8 +34,8 @@ export interface Bitbucket extends CodePeople {
   assertClean(): void
   /** API calls answered so far. */
   calls(): number
-  /** Where the variables of pipelines are told from now on. */
-  tellVariables(where: World['tellsVariables']): void
+  /** Are variables of pipelines told, and do pipelines that are only emulated say at once whose they are? From now on. */
+  tell(what: { variables?: boolean; claims?: boolean }): void
 
   user(nickname: string, more?: Partial<User>): User
   /** access: a token that stands for itself. api: the password of a person. */
@@ -94,7 +94,8 @@ export async function startBitbucket({ clock, root, pipelines = 'manual' }: Bitb
     contract: openBitbucketContract(),
     pending: new Set(),
     runs: pipelines,
-    tellsVariables: 'list',
+    tellsVariables: false,
+    claims: pipelines !== 'process',
     calls: 0,
     nextId: () => ++lastId,
   }
@@ -113,8 +114,8 @@ export async function startBitbucket({ clock, root, pipelines = 'manual' }: Bitb
       if (lines.length > 0) throw new Error(`Against Bitbucket's description:\n${[...new Set(lines)].join('\n')}`)
     },
     calls: () => world.calls,
-    tellVariables(where) {
-      world.tellsVariables = where
+    tell({ variables = world.tellsVariables, claims = world.claims }) {
+      Object.assign(world, { tellsVariables: variables, claims })
     },
     user: (nickname, more) => addUser(world, nickname, more),
     token(nickname, kind = 'access', scopes = 'repository:write pullrequest:write pipeline:write') {

@@ -2,7 +2,7 @@ import { Refusal } from '../refusal.ts'
 import { created, found, listed, ok } from './answers.ts'
 import type { Answer, Call } from './api.ts'
 import { pipelineBody, stepBody } from './bodies.ts'
-import { addPipeline, customSteps, setWord, targetOf } from './pipelines.ts'
+import { addPipeline, claim, customSteps, setWord, targetOf } from './pipelines.ts'
 import { begin } from './runner.ts'
 import { ENDED, type Pipeline } from './world.ts'
 
@@ -20,8 +20,10 @@ export async function create({ world, repository, user, body }: Call): Promise<A
   const steps = target.selector.type === 'custom' ? await customSteps(repository, target) : [{ name: 'build', script: ['true'] }]
   const variables = Object.fromEntries(given.map(({ key, value }) => [key, value]))
   const pipeline = addPipeline(world, repository, { target, trigger: 'manual', variables, creator: user, steps })
+  const job = variables['JOB_ID']
+  if (world.claims && job !== undefined) claim(repository, pipeline, job)
   begin(world, repository, pipeline)
-  return created(pipelineBody(world, repository, pipeline, world.tellsVariables !== 'nowhere'))
+  return created(pipelineBody(world, repository, pipeline, world.tellsVariables))
 }
 
 export function list({ world, repository, query, fault }: Call): Answer {
@@ -33,12 +35,12 @@ export function list({ world, repository, query, fault }: Call): Answer {
       wanted('target.selector.pattern', target.selector.pattern) &&
       createdAt <= youngest,
   )
-  const bodies = fitting.map((pipeline) => pipelineBody(world, repository, pipeline, world.tellsVariables === 'list'))
+  const bodies = fitting.map((pipeline) => pipelineBody(world, repository, pipeline, world.tellsVariables))
   return listed(query.get('sort') === '-created_on' ? bodies.reverse() : bodies)
 }
 
 export function get(call: Call): Answer {
-  return ok(pipelineBody(call.world, call.repository, pipelineIn(call), call.world.tellsVariables !== 'nowhere'))
+  return ok(pipelineBody(call.world, call.repository, pipelineIn(call), call.world.tellsVariables))
 }
 
 export function stop(call: Call): Answer {

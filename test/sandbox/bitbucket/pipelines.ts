@@ -44,7 +44,7 @@ export async function targetOf(repository: Repository, asked: unknown): Promise<
 export async function customSteps(repository: Repository, { commit, selector }: Target): Promise<NewStep[]> {
   const file = await readFileAt(repository.git, commit, DEFINITION_FILE)
   if (file === null) throw new Refusal(400, `There is no ${DEFINITION_FILE} at ${commit}.`)
-  const { pipelines } = parse(file) as { pipelines?: { custom?: Record<string, unknown> } }
+  const { pipelines } = parse(file, { merge: true }) as { pipelines?: { custom?: Record<string, unknown> } }
   const custom = pipelines?.custom?.[selector.pattern ?? '']
   if (!Array.isArray(custom)) throw new Refusal(400, `The pipeline ${selector.pattern} is not defined at ${commit}.`)
   return custom.flatMap((item: { step?: { name?: string; script?: unknown }; variables?: unknown }, index) => {
@@ -83,6 +83,13 @@ export function addPipeline(world: World, repository: Repository, added: NewPipe
   repository.pipelines.push(pipeline)
   tellStatus(world, repository, pipeline)
   return pipeline
+}
+
+/** What a pipeline's first line does: a report on its commit that names both. */
+export function claim(repository: Repository, { uuid, target }: Pipeline, jobId: string): void {
+  const id = `draven-job-${jobId}`
+  const body = { type: 'report', external_id: id, title: 'DRAVEN job', details: `pipeline ${uuid}`, report_type: 'TEST' }
+  repository.reports.set(`${target.commit} ${id}`, { body, annotations: new Map() })
 }
 
 /** Brings a pipeline into a state; its unfinished steps follow. */

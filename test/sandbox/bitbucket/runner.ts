@@ -25,19 +25,26 @@ async function execute(world: World, repository: Repository, pipeline: Pipeline)
   let passed = await bash(clone, folder, GIT_ENVIRONMENT, null)
   for (const step of pipeline.steps) {
     step.word = 'RUNNING'
-    passed &&= await bash(step.script.join('\n'), folder, environmentOf(repository, pipeline), step)
+    passed &&= await bash(step.script.join('\n'), folder, environmentOf(world, repository, pipeline), step)
     step.word = passed ? 'SUCCESSFUL' : 'FAILED'
   }
   await rm(folder, { recursive: true, force: true })
   if (!passed) setWord(world, repository, pipeline, 'FAILED')
 }
 
-function environmentOf({ fullName }: Repository, { variables, number, target }: Pipeline): Record<string, string> {
+function environmentOf(
+  world: World,
+  { fullName }: Repository,
+  { uuid, variables, number, target }: Pipeline,
+): Record<string, string> {
   const ref = target.refName ?? ''
   return {
     PATH: process.env['PATH'] ?? '/usr/bin:/bin',
     HOME: '/nonexistent',
     CI: 'true',
+    // Where Bitbucket's proxy listens differs with how a step is run, so the example can be told.
+    PIPELINES_PROXY: world.origin,
+    BITBUCKET_PIPELINE_UUID: uuid,
     BITBUCKET_BUILD_NUMBER: String(number),
     BITBUCKET_COMMIT: target.commit,
     BITBUCKET_REPO_FULL_NAME: fullName,

@@ -19,8 +19,10 @@ export interface World {
   contract: Contract
   pending: Set<Promise<void>>
   runs: 'manual' | 'instant' | 'process'
-  /** Where the variables of a pipeline are told: nobody knows whether a list tells them. */
-  tellsVariables: 'list' | 'pipeline' | 'nowhere'
+  /** Bitbucket's description has the variables of a pipeline in its answers; people report that they are not there. */
+  tellsVariables: boolean
+  /** Pipelines say whose they are as soon as they are made; otherwise their own scripts do, or nobody. */
+  claims: boolean
   /** Calls answered, of whatever kind. */
   calls: number
   nextId: () => number
