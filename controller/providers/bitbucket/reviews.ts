@@ -1,10 +1,11 @@
 import type { PullRequestFacts, PullRequestSummary, ReviewHost } from '../../approvals/evidence.ts'
 import { type Clock, type Instant, SECOND_MS, toIso } from '../../clock.ts'
 import { RefusedFault } from '../../errors.ts'
+import type { CommitSha } from '../../model/names.ts'
 import { hostTimeOf } from '../json-calls.ts'
 import { account, type MemberReader, type ShownUser } from './accounts.ts'
 import { activityOf, type Participant, pushersIn, reviewsOf } from './activity.ts'
-import { type BitbucketClient, everything } from './client.ts'
+import { type BitbucketClient, everything, repositoryName } from './client.ts'
 import { contributorsOf } from './contributors.ts'
 import { fullSha } from './refs.ts'
 
@@ -72,8 +73,11 @@ export function bitbucketReviews({ client, members, clock }: BitbucketReviewsOpt
       const found: PullRequestSummary[] = []
       for (const request of listed) {
         sources.set(request.id, request.source)
-        if (request.source.commit === null || request.destination.branch.name !== baseRef) continue
-        found.push(await summary(client, request, request.state === 'MERGED' ? await mergedAt(request) : null))
+        if (request.destination.branch.name !== baseRef) continue
+        const merge = request.state === 'MERGED' ? await mergedAt(request) : null
+        // One whose commits cannot be seen (a fork that is gone, or not for us) keeps none of the others from being read.
+        const short = await unlessRefused(() => summary(client, request, merge))
+        if (short !== null) found.push(short)
       }
       return found.filter((request) => request.state === 'open' || request.updatedAt >= since)
     },
@@ -130,16 +134,32 @@ function isFork({ fullName }: BitbucketClient, { repository }: Endpoint): boolea
 
 async function summary(client: BitbucketClient, request: ListedRequest, mergedAt: Instant | null): Promise<PullRequestSummary> {
   const isMerged = request.state === 'MERGED'
-  const head = request.source.commit
-  if (head === null) throw new RefusedFault(`Pull request ${request.id} has no commit.`)
   return {
     number: request.id,
     state: isMerged ? 'merged' : request.state === 'OPEN' ? 'open' : 'closed',
     baseRef: request.destination.branch.name,
-    headSha: await fullSha(client, head.hash),
+    headSha: await headOf(client, request),
     mergeCommit: isMerged && request.merge_commit !== null ? await fullSha(client, request.merge_commit.hash) : null,
     mergedAt,
     updatedAt: Date.parse(request.updated_on),
+  }
+}
+
+/** The commits of a fork are in the fork alone. */
+async function headOf(client: BitbucketClient, { id, source }: ListedRequest): Promise<CommitSha> {
+  if (source.commit === null || source.repository === null) {
+    throw new RefusedFault(`Pull request ${id} comes from a repository that is gone, so its commits cannot be read.`)
+  }
+  const repository = `/repositories/${repositoryName(source.repository.full_name)}`
+  return fullSha(client, source.commit.hash, isFork(client, source) ? repository : client.repository)
+}
+
+async function unlessRefused<T>(read: () => Promise<T>): Promise<T | null> {
+  try {
+    return await read()
+  } catch (error) {
+    if (error instanceof RefusedFault) return null
+    throw error
   }
 }
 

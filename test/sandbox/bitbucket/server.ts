@@ -119,9 +119,9 @@ const ROUTES = OPERATIONS.map((operation) => ({
 
 function match(method: string, path: string): { operation: Operation; params: Record<string, string> } | null {
   for (const { operation, pattern } of ROUTES) {
-    const groups = operation.method === method ? pattern.exec(path)?.groups : undefined
-    if (groups === undefined) continue
-    const params = Object.entries(groups).map(([name, value]) => [name, decodeURIComponent(value)])
+    const found = operation.method === method ? pattern.exec(path) : null
+    if (found === null) continue
+    const params = Object.entries(found.groups ?? {}).map(([name, value]) => [name, decodeURIComponent(value)])
     return { operation, params: Object.fromEntries(params) }
   }
   return null
