@@ -158,6 +158,23 @@ describe('a guarded fetch', () => {
     expect(thief.seen).toHaveLength(0)
   })
 
+  it('follows one redirect of a GET where it is told that it may, and only within its origin', async () => {
+    const thief = await serve((_request, response) => json(response, 200, {}))
+    const server = await serve(({ path }, response) => {
+      if (path === '/there') return json(response, 200, { there: true })
+      const location = { '/out': `${thief.origin}/steal`, '/twice': '/moved', '/odd': 'http://[' }[path] ?? '/there'
+      return response.writeHead(302, { location }).end()
+    })
+    const mayFollow = (from: URL, to: URL) => from.pathname !== '/not' && to.pathname !== '/out'
+    const call = guardedFetch({ fetch, origin: server.origin, clock, timeoutMs: 1_000, mayFollow })
+    expect(await (await call(`${server.origin}/moved`)).json()).toEqual({ there: true })
+    for (const path of ['/out', '/not', '/twice', '/odd']) {
+      await expect(call(`${server.origin}${path}`)).rejects.toMatchObject({ name: 'RefusedFault', status: 302 })
+    }
+    await expect(call(`${server.origin}/moved`, { method: 'POST' })).rejects.toMatchObject({ name: 'RefusedFault' })
+    expect(thief.seen).toHaveLength(0)
+  })
+
   it('stops reading an answer that is too big', async () => {
     const server = await serve((_request, response) => response.end('x'.repeat(2_000)))
     const call = guardedFetch({ fetch, origin: server.origin, clock, timeoutMs: 1_000, maxResponseBytes: 1_999 })

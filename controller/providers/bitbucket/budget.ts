@@ -21,7 +21,7 @@ const DEFAULT_LIMIT = 1_000
 /** Shares of the limit: reads slow down from the first on, stop at the second, and go on below the third. */
 const SLOW_FROM = 0.5
 const READS_END = 0.9
-const READS_AGAIN = 0.85
+const READS_AGAIN = 0.8
 const LONGEST_PATIENCE_MS = 2 * MINUTE_MS
 /** Calls are counted by slices of the hour, each forgotten as a whole. */
 const SLICE_MS = HOUR_MS / 120
