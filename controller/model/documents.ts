@@ -59,7 +59,7 @@ export interface AccessDocument {
        */
       name: string
       /**
-       * Login of this person at each code host. With `id`, the account is recognised only when the host reports that id too: a freed login can be registered by a stranger.
+       * Login of this person at each code host; at Bitbucket the account's UUID without braces, since anybody may take any nickname. With `id`, the account is recognised only when the host reports that id too: a freed login can be registered by a stranger.
        */
       accounts: {
         /**
@@ -550,7 +550,7 @@ export interface ProjectDocument {
      */
     required_checks?: string[]
     /**
-     * App slugs whose results are believed. Anyone who can push can post a bare commit status. Left out: the forge's own CI (`github-actions`, `gitlab-ci`).
+     * App slugs whose results are believed. Anyone who can push can post a bare commit status. Left out: the forge's own CI (`github-actions`, `gitlab-ci`, `bitbucket-pipelines`).
      *
      * @minItems 1
      */

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { MINUTE_MS } from '../../controller/clock.ts'
 import { isTerminal, type Job } from '../../controller/jobs/job.ts'
 import { jobIdFor } from '../../controller/jobs/job-id.ts'
 import { type Controller, startController } from '../../controller/main.ts'
@@ -159,6 +160,19 @@ describe('the main job on Bitbucket', () => {
     const done = await ended(path)
     expect(done).toMatchObject({ status: 'success', attempt: 1 })
     expect(forge.triggerCount(done.id)).toBe(1)
+  })
+
+  it('looks less often rather than use up what Bitbucket allows, says so on the job, and goes on afterwards', async () => {
+    const path = 'requests/shop/stage/slowly.yaml'
+    const number = await proposed(path, requestFile('branch: develop'))
+    forge.sayLimit(20)
+    await forge.merge(CONFIG, number, { by: 'erin' })
+    const waiting = await until(path, ({ reason }) => reason.code === 'check_unavailable')
+    expect(waiting.reason.text).toMatch(/Bitbucket allows 20 calls an hour, and \d+ were made; looking goes on at /)
+    expect(forge.triggerCount(waiting.id)).toBe(0)
+    forge.sayLimit(1_000)
+    clock.advance(61 * MINUTE_MS)
+    expect((await ended(path)).status).toBe('success')
   })
 
   it('sees a merge whose webhook Bitbucket kept to itself because it was too large', async () => {

@@ -34,6 +34,8 @@ export interface Bitbucket extends CodePeople {
   assertClean(): void
   /** API calls answered so far. */
   calls(): number
+  /** Answers say from now on that so many calls an hour are allowed. Nothing here counts them. */
+  sayLimit(calls: number): void
   /** Are variables of pipelines told, and do pipelines that are only emulated say at once whose they are? From now on. */
   tell(what: { variables?: boolean; claims?: boolean }): void
 
@@ -96,6 +98,7 @@ export async function startBitbucket({ clock, root, pipelines = 'manual' }: Bitb
     runs: pipelines,
     tellsVariables: false,
     claims: pipelines !== 'process',
+    limit: null,
     calls: 0,
     nextId: () => ++lastId,
   }
@@ -114,6 +117,9 @@ export async function startBitbucket({ clock, root, pipelines = 'manual' }: Bitb
       if (lines.length > 0) throw new Error(`Against Bitbucket's description:\n${[...new Set(lines)].join('\n')}`)
     },
     calls: () => world.calls,
+    sayLimit(calls) {
+      world.limit = calls
+    },
     tell({ variables = world.tellsVariables, claims = world.claims }) {
       Object.assign(world, { tellsVariables: variables, claims })
     },

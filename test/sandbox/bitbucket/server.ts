@@ -105,6 +105,7 @@ function respond(world: World, { status, location }: Answer, body: unknown, toke
     date: new Date(world.clock.now()).toUTCString(),
     ...(token === null ? {} : { 'x-oauth-scopes': token.scopes }),
     ...(location === undefined ? {} : { location }),
+    ...(world.limit === null ? {} : { 'x-ratelimit-limit': String(world.limit) }),
   }
   return new Response(body === undefined ? null : JSON.stringify(body), { status, headers })
 }

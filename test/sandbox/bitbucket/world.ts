@@ -23,6 +23,8 @@ export interface World {
   tellsVariables: boolean
   /** Pipelines say whose they are as soon as they are made; otherwise their own scripts do, or nobody. */
   claims: boolean
+  /** What answers say of the calls allowed in an hour; null: nothing. */
+  limit: number | null
   /** Calls answered, of whatever kind. */
   calls: number
   nextId: () => number
