@@ -1,18 +1,8 @@
 import { cp } from 'node:fs/promises'
 import { join } from 'node:path'
+import { type BranchPeople, branchPeople, type RefMove } from '../branch-people.ts'
 import { mergeCommit, rebasedTip, squashCommit } from '../git/merge.ts'
-import {
-  createBareRepository,
-  type Files,
-  mergeBase,
-  type Person,
-  resolveCommit,
-  resolveRef,
-  updateRef,
-  writeCommit,
-  writeTag,
-  ZERO_SHA,
-} from '../git/repository.ts'
+import { createBareRepository, type Files, mergeBase, resolveCommit, updateRef, ZERO_SHA } from '../git/repository.ts'
 import { stableId } from '../world.ts'
 import { emit } from './hooks.ts'
 import { addUser, type MergeRequest, type Project, projectOf, requestOf, type User, userOf, type World } from './world.ts'
@@ -20,20 +10,11 @@ import { addUser, type MergeRequest, type Project, projectOf, requestOf, type Us
 export type MergeMethod = 'merge' | 'squash' | 'ff' | 'squash_ff' | 'rebase'
 
 /** What people do with code and merge requests, without HTTP. Names of methods as in the other emulated forge where they mean the same. */
-export interface CodePeople {
+export interface CodePeople extends BranchPeople {
   createRepo(fullName: string, options?: { files?: Files }): Promise<void>
   fork(fullName: string, namespace: string): Promise<string>
   /** A user's access level (`DEVELOPER`, …); 0 takes it away. */
   addMember(repo: string, username: string, level: number): void
-  commit(
-    repo: string,
-    branch: string,
-    files: Files,
-    options: { as: string; author?: string | Person; committer?: string | Person; message?: string },
-  ): Promise<string>
-  forcePush(repo: string, branch: string, sha: string, options: { as: string }): Promise<void>
-  createTag(repo: string, tag: string, target: string, options: { as: string; message?: string }): Promise<string>
-  deleteRef(repo: string, ref: string, options: { as: string }): Promise<void>
   openPull(
     repo: string,
     options: { head: string; base?: string; title?: string; author: string; draft?: boolean },
@@ -83,12 +64,27 @@ export function codePeople(world: World): CodePeople {
     return id
   }
 
+  const people = branchPeople((fullName) => {
+    const repo = project(fullName)
+    return {
+      git: repo.git,
+      defaultBranch: repo.defaultBranch,
+      now: world.clock.now,
+      person(username) {
+        const { username: name, email } = userOf(world, username)
+        return { name, email }
+      },
+      moved: (move, by) => refMoved(world, repo, { ...move, by: userOf(world, by) }),
+    }
+  })
+
   return {
+    ...people,
     async createRepo(fullName, { files = { 'README.md': '# A project\n' } } = {}) {
       const owner = addUser(world, fullName.split('/')[0] ?? '')
       const created = await addProject(fullName)
       created.members.set(owner, 50)
-      await this.commit(fullName, 'main', files, { as: owner.username, message: 'First commit' })
+      await people.commit(fullName, 'main', files, { as: owner.username, message: 'First commit' })
     },
     async fork(fullName, namespace) {
       const parent = project(fullName)
@@ -101,49 +97,6 @@ export function codePeople(world: World): CodePeople {
       const user = addUser(world, username)
       if (level === 0) project(repo).members.delete(user)
       else project(repo).members.set(user, level)
-    },
-    async commit(repo, branch, files, { as, author, committer, message = 'A change' }) {
-      const { git, defaultBranch } = project(repo)
-      const before = await resolveCommit(git, `refs/heads/${branch}`)
-      const parent = before ?? (await resolveCommit(git, `refs/heads/${defaultBranch}`))
-      const person = (who: string | Person | undefined): Person => {
-        if (typeof who === 'object') return who
-        const { username, email } = userOf(world, who ?? as)
-        return { name: username, email }
-      }
-      const parents = parent === null ? [] : [parent]
-      const facts = { parents, author: person(author), committer: person(committer ?? author), message, at: world.clock.now() }
-      const sha = await writeCommit(git, facts, files)
-      await updateRef(git, `refs/heads/${branch}`, sha)
-      await refMoved(world, project(repo), {
-        ref: `refs/heads/${branch}`,
-        before: before ?? ZERO_SHA,
-        after: sha,
-        by: userOf(world, as),
-      })
-      return sha
-    },
-    async forcePush(repo, branch, sha, { as }) {
-      const { git } = project(repo)
-      const before = (await resolveCommit(git, `refs/heads/${branch}`)) ?? ZERO_SHA
-      await updateRef(git, `refs/heads/${branch}`, sha)
-      await refMoved(world, project(repo), { ref: `refs/heads/${branch}`, before, after: sha, by: userOf(world, as) })
-    },
-    async createTag(repo, tag, target, { as, message }) {
-      const { git } = project(repo)
-      const { username, email } = userOf(world, as)
-      const tagger = { name: username, email }
-      const after =
-        message === undefined ? target : await writeTag(git, { name: tag, target, message, tagger, at: world.clock.now() })
-      const before = (await resolveRef(git, `refs/tags/${tag}`))?.sha ?? ZERO_SHA
-      await updateRef(git, `refs/tags/${tag}`, after)
-      await refMoved(world, project(repo), { ref: `refs/tags/${tag}`, before, after, by: userOf(world, as) })
-      return after
-    },
-    async deleteRef(repo, ref, { as }) {
-      const before = (await resolveRef(project(repo).git, ref))?.sha ?? ZERO_SHA
-      await updateRef(project(repo).git, ref, null)
-      await refMoved(world, project(repo), { ref, before, after: ZERO_SHA, by: userOf(world, as) })
     },
     openPull: (repo, options) => openPull(world, project(repo), options),
     approve(repo, iid, username) {
@@ -229,10 +182,7 @@ async function newVersion(world: World, target: Project, request: MergeRequest, 
   request.versions.push({ id: world.nextId(), sha, base: request.mergeBase, at: world.clock.now() })
 }
 
-interface Move {
-  ref: string
-  before: string
-  after: string
+interface Move extends RefMove {
   by: User
 }
 

@@ -5,7 +5,7 @@ import { startPrograms } from '../git/programs.ts'
 import { resolveCommit } from '../git/repository.ts'
 import { OPERATION_IDS } from './api.ts'
 import { type CodePeople, codePeople } from './code.ts'
-import { openNameContract } from './contract.ts'
+import { openGitlabContract } from './contract.ts'
 import { type AddedPipeline, addPipeline, type NewStatus, postStatus, retry, setState } from './pipelines.ts'
 import { listen } from './server.ts'
 import { addUser, type Pipeline, type PipelineState, type Project, projectOf, type User, userOf, type World } from './world.ts'
@@ -62,7 +62,7 @@ export async function startGitlab({ clock, root, pipelines = 'manual' }: GitlabO
     tokens: new Map(),
     projects: new Map(),
     faults: faultTable(OPERATION_IDS),
-    contract: openNameContract(),
+    contract: openGitlabContract(),
     pending: new Set(),
     instant: pipelines === 'instant',
     nextId: () => ++lastId,

@@ -1,35 +1,24 @@
-import type { AddressInfo } from 'node:net'
-import { createAdaptorServer, type HttpBindings } from '@hono/node-server'
+import type { HttpBindings } from '@hono/node-server'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
-import { type Context, Hono } from 'hono'
+import { Hono } from 'hono'
 import type { FaultRule } from '../faults.ts'
 import { serveGit } from '../git/http.ts'
 import { listRefs, ZERO_SHA } from '../git/repository.ts'
+import { afterActing, basicPassword, beforeActing, hangUp, listenOnLoopback, refused, type ServerContext } from '../loopback.ts'
 import { Refusal } from '../refusal.ts'
 import { type Answer, OPERATIONS, type Operation } from './api.ts'
 import { refMoved } from './code.ts'
 import { DEVELOPER, type Project, REPORTER, type User, type World } from './world.ts'
-
-type HonoContext = Context<{ Bindings: HttpBindings }>
 
 /** REST below `/api/v4`, GraphQL beside it, git at `/<group>/<project>.git`; on a free port of the loopback interface. */
 export async function listen(world: World): Promise<{ origin: string; close(): Promise<void> }> {
   const app = new Hono<{ Bindings: HttpBindings }>()
   app.all('/api/*', (context) => serveApi(world, context))
   app.all('/*', (context) => serveRepository(world, context))
-  const server = createAdaptorServer({ fetch: app.fetch, hostname: '127.0.0.1' })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()))
-  return {
-    origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve())
-        if ('closeAllConnections' in server) server.closeAllConnections()
-      }),
-  }
+  return listenOnLoopback(app)
 }
 
-async function serveApi(world: World, context: HonoContext): Promise<Response> {
+async function serveApi(world: World, context: ServerContext): Promise<Response> {
   const url = new URL(context.req.url)
   const { method } = context.req
   const matched = match(method, url.pathname)
@@ -42,15 +31,14 @@ async function serveApi(world: World, context: HonoContext): Promise<Response> {
   const body = (sent === '' ? {} : JSON.parse(sent)) as Record<string, unknown>
   world.contract.request({ method, path: operation.path, query: [...new Set(url.searchParams.keys())], body })
   const fault = world.faults.draw(operation.id)
-  const early = await before(world, fault)
+  const early = await beforeActing(world.clock, fault)
   if (early === 'hang up') return hangUp(context)
   if (early !== null) return early
   const answer = await act(world, operation, { params, query: url.searchParams, body, fault }, userOfCall(world, context))
   world.contract.answer({ method, path: operation.path }, answer.status, answer.body)
-  if (fault?.kind === 'accept_then_drop') return hangUp(context)
-  if (fault?.kind === 'error_after') return refused(502, 'Bad Gateway')
-  if (fault?.kind === 'slow_after') await world.clock.sleep(fault.delayMs ?? 0)
-  return paged(world, url, answer)
+  const late = await afterActing(world.clock, fault)
+  if (late === 'hang up') return hangUp(context)
+  return late ?? paged(world, url, answer)
 }
 
 interface Question {
@@ -90,28 +78,6 @@ function projectIn(world: World, id: string, user: User, level: number): Project
   return project
 }
 
-async function before(world: World, fault: FaultRule | null): Promise<Response | 'hang up' | null> {
-  switch (fault?.kind) {
-    case 'drop_before':
-      return 'hang up'
-    case 'error_before':
-      return refused(502, 'Bad Gateway')
-    case 'rate_limited':
-      return refused(429, 'Retry later', { 'retry-after': String(fault.retryAfterSeconds ?? 60) })
-    case 'rate_limited_bare':
-      return refused(429, 'Retry later')
-    case 'slow_before':
-      await world.clock.sleep(fault.delayMs ?? 0)
-      return null
-    default:
-      return null
-  }
-}
-
-function refused(status: number, message: string, headers: Record<string, string> = {}): Response {
-  return new Response(JSON.stringify({ message }), { status, headers: { 'content-type': 'application/json', ...headers } })
-}
-
 function paged(world: World, url: URL, { status, body }: Answer): Response {
   const headers: Record<string, string> = {
     'content-type': 'application/json',
@@ -144,7 +110,7 @@ function match(method: string, path: string): { operation: Operation; params: Re
   return null
 }
 
-function userOfCall(world: World, context: HonoContext): User | null {
+function userOfCall(world: World, context: ServerContext): User | null {
   return activeUser(world, context.req.header('private-token') ?? '')
 }
 
@@ -153,17 +119,10 @@ function activeUser(world: World, token: string): User | null {
   return user?.state === 'active' ? user : null
 }
 
-/** Closes the connection in the middle: the client cannot know what happened. */
-function hangUp(context: HonoContext): Response {
-  context.env.incoming.socket.destroy()
-  return RESPONSE_ALREADY_SENT
-}
-
-async function serveRepository(world: World, context: HonoContext): Promise<Response> {
+async function serveRepository(world: World, context: ServerContext): Promise<Response> {
   const url = new URL(context.req.url)
   const [, fullName = '', rest = ''] = /^\/(.+?)\.git(\/.*)$/.exec(url.pathname) ?? []
-  const pair = Buffer.from(/^basic (.+)$/i.exec(context.req.header('authorization') ?? '')?.[1] ?? '', 'base64').toString()
-  const user = activeUser(world, pair.slice(pair.indexOf(':') + 1))
+  const user = activeUser(world, basicPassword(context))
   if (user === null) return new Response('Unauthorized', { status: 401, headers: { 'www-authenticate': 'Basic realm="GitLab"' } })
   const project = world.projects.get(fullName.toLowerCase())
   const level = project?.members.get(user) ?? 0

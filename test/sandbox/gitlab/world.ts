@@ -2,8 +2,8 @@ import type { Clock, Instant } from '../../../controller/clock.ts'
 import type { Faults } from '../faults.ts'
 import type { GitPrograms } from '../git/programs.ts'
 import type { GitRepository } from '../git/repository.ts'
+import type { NameContract } from '../name-contract.ts'
 import { stableId } from '../world.ts'
-import type { NameContract } from './contract.ts'
 
 /** Everything the emulated GitLab knows. Only this folder changes it; the git repositories themselves are on disk. */
 export interface World {
