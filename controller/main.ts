@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { mkdir, readFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
@@ -13,6 +14,7 @@ import { documentCache } from './model/load.ts'
 import { commitSha } from './model/names.ts'
 import type { LocalSettings } from './providers/provider.ts'
 import { type ConnectedProviders, connectProviders } from './providers/table.ts'
+import { callbackDesk } from './reconcile/answer-callback.ts'
 import { startCourier } from './reconcile/courier.ts'
 import { type Engine, emptyMemory } from './reconcile/engine.ts'
 import { guarded, type Leadership, leaderOnly, openLeadership, soleLeadership } from './reconcile/leadership.ts'
@@ -30,6 +32,7 @@ import type { OpenStore } from './store/open-store.ts'
 import { openPostgresStore } from './store/postgres-store.ts'
 import { openSqliteStore } from './store/sqlite-store.ts'
 import { VERSION } from './version.ts'
+import { callbackApp } from './webhooks/callbacks.ts'
 import { NOT_CONFIG } from './webhooks/payload.ts'
 import { type WebhookOptions, webhookApp } from './webhooks/routes.ts'
 import { senderOf } from './webhooks/senders.ts'
@@ -115,6 +118,7 @@ export async function startController(settings: Settings, seams: Partial<Seams> 
       acceptHistory: settings.acceptHistory === null ? null : commitSha(settings.acceptHistory),
     },
     statusUrl: settings.publicUrl,
+    callbacks: callbackDoor(settings.publicUrl),
     timing: { ...settings.timing, evidenceMaxAgeMs: EVIDENCE_MAX_AGE_MS, triggerTimeoutMs: TRIGGER_TIMEOUT_MS },
     memory: emptyMemory(documentCache(), {
       startedAt: clock.now(),
@@ -164,6 +168,30 @@ export async function startController(settings: Settings, seams: Partial<Seams> 
   )
   app.route(
     '/',
+    callbackApp({
+      answer: callbackDesk({
+        store: store.state,
+        reader: store.callbacks,
+        clock,
+        redact: scrubber.redact,
+        learnSecret: scrubber.learn,
+        async nudge(jobId, what) {
+          const nudge = { kind: 'job', jobId } as const
+          await store.inbox.store({
+            integration: 'callback',
+            deliveryId: `${jobId}:${what}`,
+            event: what,
+            receivedAt: clock.now(),
+            nudge,
+          })
+          loop.wake()
+        },
+      }),
+      log,
+    }),
+  )
+  app.route(
+    '/',
     statusApp({
       views: store.views,
       live: liveView(engine, leadership),
@@ -205,6 +233,15 @@ export async function startController(settings: Settings, seams: Partial<Seams> 
       await closeSource()
       await store.close()
     },
+  }
+}
+
+/** The form of a token is known to the redactor, so that none needs to be taught. */
+function callbackDoor(publicUrl: string | null): Engine['callbacks'] {
+  if (publicUrl === null) return null
+  return {
+    urlOf: (jobId) => `${publicUrl}/callbacks/jobs/${jobId}`,
+    newToken: () => `dcb_${randomBytes(32).toString('base64url')}`,
   }
 }
 
@@ -281,12 +318,13 @@ function webhookIntegrations(
     get(name) {
       const isForge = name === configForge
       const integration = isForge ? null : desired()?.projects.get(name)?.integration
-      const sender = integration === undefined ? null : senderOf(integration?.provider ?? configForge)
+      const sender =
+        integration === undefined ? null : senderOf(integration?.code?.provider ?? integration?.provider ?? configForge)
       if (sender === null) return undefined
       if (isForge) return { sender, secrets: () => Promise.all(webhookSecretRefs.map(read)), configBranch }
       const ref = integration?.webhookSecretRef ?? null
       // A project's secret speaks of the config repository only where that is on the same forge.
-      const branch = integration?.provider === configForge ? configBranch : NOT_CONFIG
+      const branch = (integration?.code?.provider ?? integration?.provider) === configForge ? configBranch : NOT_CONFIG
       return ref === null ? undefined : { sender, secrets: async () => [await read(ref)], configBranch: branch }
     },
   }

@@ -20,6 +20,8 @@ export function subjectDigest({ request, sha, environment, project }: Subject): 
   // Keys in alphabetical order, written out: the text must be the same for the same subject, in every version of this file.
   const canonical = JSON.stringify({
     apiUrl: integration.apiUrl,
+    // Left out where there is none, as before there could be one.
+    code: integration.code === null ? undefined : { apiUrl: integration.code.apiUrl, provider: integration.code.provider },
     environment: environment.canonical,
     path: request.path,
     policy: environment.policy.canonical,

@@ -21,6 +21,8 @@ export const AUDIT_ACTIONS = [
   'trigger_unknown',
   'run_adopted',
   'run_recorded',
+  'run_claimed',
+  'claim_refused',
   'run_ended',
   'run_duplicate',
   'run_late',

@@ -1,8 +1,12 @@
 import type { Instant } from '../clock.ts'
 import type { PipelineSelector, RefType, RequestType } from '../model/desired-state.ts'
 import type { CommitSha, JobId } from '../model/names.ts'
+import type { CallbackOffer } from './callback.ts'
 
-/** What a pipeline is told. These names are the contract with every pipeline: JOB_ID, ENV, REF, TYPE, and the pinned SHA. */
+/**
+ * What a pipeline is told. These names are the contract with every pipeline: JOB_ID, ENV, REF, TYPE, and the pinned SHA; with
+ * callbacks also CALLBACK_URL and CALLBACK_TOKEN.
+ */
 export interface Trigger {
   jobId: JobId
   attempt: number
@@ -14,6 +18,8 @@ export interface Trigger {
   type: RequestType
   selector: PipelineSelector
   intendedAt: Instant
+  /** Null unless the project asks for it: a pipeline must know what to do with it, and some refuse what they did not declare. */
+  callback: CallbackOffer | null
 }
 
 /** A run at the provider. */

@@ -81,6 +81,8 @@ export interface Run {
   endedAt: Instant | null
   /** For a refused attempt that may be repeated: not before. */
   retryAt: Instant | null
+  /** When its pipeline asked whether it may act, and was told to; null: it did not (yet), or has no way to ask. */
+  claimedAt: Instant | null
 }
 
 export type RunOutcome = 'success' | 'failed' | 'canceled' | 'timed_out' | 'vanished' | 'unknown' | 'refused'

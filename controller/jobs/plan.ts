@@ -397,7 +397,9 @@ function planUnknown(
   const due = run.observedAt === null || ageMs(run.observedAt, now) >= timing.runPollMs || observed.nudged.has(job.id)
   // An intent of the future is from before the clock was set back; its deadline was then set anew.
   const since = Number.isFinite(ageMs(run.intendedAt, now)) ? run.intendedAt : run.sendDeadline
-  const limit = Math.max(run.sendDeadline, since + timing.triggerLookupMs)
+  // What was told to go on is there, whoever does not see it: its lock is held as long as that of any run.
+  const lookupMs = run.claimedAt === null ? timing.triggerLookupMs : maxRunMs(desired, job)
+  const limit = Math.max(run.sendDeadline, since + lookupMs)
   // "Not there" must have been said when whatever the call can have made shows in lists; only a provider that stays away for the whole run time is given up unasked.
   const lookedAfterwards =
     run.observedAt !== null && run.observedAt >= run.sendDeadline + Math.min(VISIBILITY_LAG_MS, timing.triggerLookupMs)

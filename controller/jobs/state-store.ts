@@ -4,6 +4,7 @@ import { HOUR_MS, type Instant } from '../clock.ts'
 import type { BlobId, CommitSha, EnvironmentKey, JobId } from '../model/names.ts'
 import type { Reason } from '../model/reason.ts'
 import type { Success } from '../policy/facts.ts'
+import type { Callback, LogLine } from './callback.ts'
 import type { Job, JobStatus, Lock, Run, RunState } from './job.ts'
 
 /**
@@ -22,6 +23,8 @@ export interface StateTx {
   pulls: PullTable
   nudges: NudgeTable
   outbox: OutboxTable
+  callbacks: CallbackTable
+  lines: LogLineTable
   /** Appends to the hash chain. */
   audit(event: AuditEvent): Promise<void>
   /** Is this still the fence of the leader's lease? If so, nobody else can take the lease before this unit has ended. */
@@ -110,6 +113,7 @@ export type RunChange = Partial<
     | 'observedAt'
     | 'endedAt'
     | 'retryAt'
+    | 'claimedAt'
   >
 >
 
@@ -121,6 +125,24 @@ export interface RunTable {
   insert(run: Run): Promise<void>
   /** Compare-and-set on (job, attempt, state). */
   update(before: { jobId: JobId; attempt: number; state: RunState }, change: RunChange): Promise<boolean>
+}
+
+export interface CallbackTable {
+  /** Of every attempt of the job, by attempt. */
+  of(jobId: JobId): Promise<readonly Callback[]>
+  insert(callback: Callback): Promise<void>
+  update(
+    of: Pick<Callback, 'jobId' | 'attempt'>,
+    change: Partial<Pick<Callback, 'claimedBy' | 'heardAt' | 'result' | 'detail' | 'refusals'>>,
+  ): Promise<void>
+}
+
+export interface LogLineTable {
+  /** Number of the last line of a job; 0: there is none. */
+  last(jobId: JobId): Promise<number>
+  append(lines: readonly LogLine[]): Promise<void>
+  /** Takes away what is older than `before`, and then the oldest until at most `keep` are left. */
+  prune(before: Instant, keep: number): Promise<void>
 }
 
 export interface LockTable {
@@ -153,6 +175,8 @@ export type Nudge =
   | { kind: 'config' }
   | { kind: 'pull_request'; number: number }
   | { kind: 'run'; externalId: string }
+  /** Its pipeline spoke to us. */
+  | { kind: 'job'; jobId: string }
   | { kind: 'repository'; repoFullName: string }
 
 export interface NudgeTable {

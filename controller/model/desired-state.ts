@@ -86,7 +86,18 @@ export interface ProjectIntegration {
   /** Name under which a secret is found (`env:…`, `file:…`), never the secret. */
   credentialRef: string | null
   webhookSecretRef: string | null
+  /** The pipeline is told how to reach us. */
+  callbacks: boolean
+  /** Where the repository is; null: at the provider. */
+  code: CodeHost | null
   ci: CiExpectation
+}
+
+/** A provider that holds the code of a project whose pipelines run elsewhere. */
+export interface CodeHost {
+  provider: string
+  apiUrl: string | null
+  credentialRef: string | null
 }
 
 export interface PipelineSelector {

@@ -540,6 +540,27 @@ export interface ProjectDocument {
      * Name under which the controller finds the secret of webhooks at `/webhooks/<project>`. Without it that address does not exist; polling still works.
      */
     webhook_secret_ref?: string
+    /**
+     * Whether the pipeline is told CALLBACK_URL and CALLBACK_TOKEN besides, so that it can ask before it acts and tell what it does. Declare both where the provider refuses what is not declared. Left out: it is not.
+     */
+    callbacks?: boolean
+    /**
+     * Where `repo_full_name` is, when the provider runs pipelines and holds no code.
+     */
+    code?: {
+      /**
+       * System that holds the code.
+       */
+      provider: 'github' | 'gitlab' | 'bitbucket' | 'gitea' | 'forgejo' | 'local'
+      /**
+       * Root of its API, when it is not the vendor's own. Its host must be on the controller's allow list.
+       */
+      api_url?: string
+      /**
+       * Name under which the controller finds its credential. Left out: the controller's own for that provider.
+       */
+      credential_ref?: string
+    }
   }
   /**
    * Which CI results count as proof that a commit is good.

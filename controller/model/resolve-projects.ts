@@ -77,6 +77,7 @@ export function contradiction(file: ConfigFile, pointer: string, found: string, 
 
 function projectOf(file: ConfigFile, name: string, content: ProjectDocument): Project {
   const { integration, ci } = content
+  const code = integration.code ?? null
   const pipelines = Object.entries(integration.pipelines).map(([environment, pipeline]): [string, PipelineSelector] => [
     environment,
     typeof pipeline === 'string'
@@ -96,7 +97,12 @@ function projectOf(file: ConfigFile, name: string, content: ProjectDocument): Pr
       pipelines: new Map(pipelines),
       credentialRef: integration.credential_ref ?? null,
       webhookSecretRef: integration.webhook_secret_ref ?? null,
-      ci: { requiredChecks: ci?.required_checks ?? [], apps: ci?.apps ?? DEFAULT_CI_APPS.get(integration.provider) ?? [] },
+      callbacks: integration.callbacks ?? false,
+      code: code && { provider: code.provider, apiUrl: code.api_url ?? null, credentialRef: code.credential_ref ?? null },
+      ci: {
+        requiredChecks: ci?.required_checks ?? [],
+        apps: ci?.apps ?? DEFAULT_CI_APPS.get(code?.provider ?? integration.provider) ?? [],
+      },
     },
     place: placeAt(file, ''),
   }

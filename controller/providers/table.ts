@@ -61,15 +61,21 @@ export function connectProviders(options: ConnectOptions): ConnectedProviders {
   const config = configRepo === null ? null : (provider(configRepo.provider).config?.(configRepo.fullName) ?? null)
   return {
     connections: {
-      refs: (project) => connection(project).refs,
+      refs: (project) => connection(atCode(project)).refs,
       pipeline: (project) => connection(project).pipeline,
-      deployments: (project) => connection(project).deployments,
+      deployments: (project) => connection(atCode(project)).deployments,
     },
     configHost: config?.host ?? null,
     gitAuthorization: (gitUrl) => (config !== null && isOneOf(config.gitHosts, gitUrl) ? config.gitAuthorization : null),
     describeAccess: async (target) =>
       target === 'config' ? (config?.describeAccess() ?? null) : connection(target).describeAccess(),
   }
+}
+
+/** The project as the provider that holds its code sees it. */
+function atCode(project: Project): Project {
+  const { code } = project.integration
+  return code === null ? project : { ...project, integration: { ...project.integration, ...code, code: null } }
 }
 
 /** The API's credential goes to the same host over git, and to no other. */

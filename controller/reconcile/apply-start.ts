@@ -1,5 +1,6 @@
 import { ageMs, MINUTE_MS } from '../clock.ts'
 import { messageOf } from '../errors.ts'
+import { type Callback, type CallbackOffer, tokenHash } from '../jobs/callback.ts'
 import { decide } from '../jobs/decide.ts'
 import type { Evidence } from '../jobs/evidence.ts'
 import type { PipelineProvider, StartOutcome, Trigger } from '../jobs/executor.ts'
@@ -31,6 +32,14 @@ const HELD_UP: StartOutcome = {
   unreachable: false,
 }
 
+/** Its pipeline would ask in vain whether it may act. */
+const UNREACHABLE: StartOutcome = {
+  kind: 'refused',
+  why: 'the project asks for callbacks, and this controller has no address for them (DRAVEN_PUBLIC_URL)',
+  retryAfterMs: null,
+  unreachable: false,
+}
+
 /**
  * Decide, lock and intend in one unit: every gate is asked again on what is in the store at that moment, and the intent is
  * durable before any call is made. Whatever dies afterwards, the next look finds the intent and searches for its run.
@@ -39,6 +48,7 @@ export async function applyStart(engine: Engine, accepted: AcceptedConfig, step:
   const { job, request } = step
   const evidence = engine.memory.evidence.get(job.id)
   if (evidence === undefined) return
+  const callback = offerOf(engine, accepted, job)
   const run = await engine.store
     .unit('job.start', async (tx) => {
       const now = engine.clock.now()
@@ -73,6 +83,7 @@ export async function applyStart(engine: Engine, accepted: AcceptedConfig, step:
         reason: reasonOf('trigger_pending', 'Its pipeline is being triggered.', now),
       }
       if (!(await changeJob(tx, job, change, now))) throw new LostRace()
+      if (callback !== null) await tx.callbacks.insert(newCallback(next, callback))
       await tx.runs.insert(next)
       await auditView(tx, job, decided, request, now)
       await auditJob(tx, job, 'approvals_decided', now, {
@@ -100,7 +111,7 @@ export async function applyStart(engine: Engine, accepted: AcceptedConfig, step:
       if (error instanceof LostRace) return null
       throw error
     })
-  if (run !== null) await trigger(engine, accepted, job.id, run)
+  if (run !== null) await trigger(engine, accepted, run, callback)
 }
 
 /** A refused attempt is repeated under the same lock, after every gate was asked again on fresh facts. */
@@ -112,6 +123,7 @@ export async function applyRetry(engine: Engine, facts: TickFacts, accepted: Acc
   const evidence = await gatherForJob(engine, facts, accepted.desired, accepted.state.head, job, request, successes, {
     fresh: true,
   })
+  const callback = offerOf(engine, accepted, job)
   const run = await engine.store.unit('job.retry', async (tx) => {
     const now = engine.clock.now()
     const config = await tx.config.read()
@@ -162,6 +174,7 @@ export async function applyRetry(engine: Engine, facts: TickFacts, accepted: Acc
     )
       throw new LostRace()
     const next = newRun(engine, accepted, job, attempt, step.run.fence, now)
+    if (callback !== null) await tx.callbacks.insert(newCallback(next, callback))
     await tx.runs.insert(next)
     await auditJob(tx, job, 'trigger_intended', now, {
       attempt,
@@ -171,7 +184,7 @@ export async function applyRetry(engine: Engine, facts: TickFacts, accepted: Acc
     })
     return next
   })
-  if (run !== null) await trigger(engine, accepted, job.id, run)
+  if (run !== null) await trigger(engine, accepted, run, callback)
 }
 
 /** A fact that could not be read says nothing: neither that the job may go on nor that it has to end. */
@@ -214,11 +227,25 @@ export function newRun(
     observedAt: null,
     endedAt: null,
     retryAt: null,
+    claimedAt: null,
   }
 }
 
+/** Made outside of the unit that records it: a unit may be done again, and this is the one place where the token is. */
+function offerOf(engine: Engine, accepted: AcceptedConfig, job: Job): CallbackOffer | null {
+  const { project } = pipelineFor(accepted, job)
+  if (!project.integration.callbacks || engine.callbacks === null) return null
+  return { url: engine.callbacks.urlOf(job.id), token: engine.callbacks.newToken() }
+}
+
+function newCallback({ jobId, attempt, fence, intendedAt }: Run, { token }: CallbackOffer): Callback {
+  const unheard = { claimedBy: null, heardAt: null, result: null, detail: null, refusals: 0 }
+  return { jobId, attempt, fence, tokenHash: tokenHash(token), createdAt: intendedAt, ...unheard }
+}
+
 /** Makes the one call of an attempt and records what came of it. */
-async function trigger(engine: Engine, accepted: AcceptedConfig, jobId: Job['id'], run: Run): Promise<void> {
+async function trigger(engine: Engine, accepted: AcceptedConfig, run: Run, callback: CallbackOffer | null): Promise<void> {
+  const { jobId } = run
   engine.memory.inFlight.add(jobId)
   try {
     const job = await engine.store.unit('job.read', (tx) => tx.jobs.get(jobId))
@@ -235,12 +262,15 @@ async function trigger(engine: Engine, accepted: AcceptedConfig, jobId: Job['id'
       refType: job.ref?.type ?? 'sha',
       type: job.type,
       intendedAt: run.intendedAt,
+      callback,
     }
     // The call's deadline counts from the intent: whoever stood still in between may find others looking for this run already.
     const outcome: StartOutcome =
       engine.clock.now() > run.sendDeadline - engine.timing.triggerTimeoutMs
         ? HELD_UP
-        : await startSafely(() => engine.connections.pipeline(project), call)
+        : project.integration.callbacks && callback === null
+          ? UNREACHABLE
+          : await startSafely(() => engine.connections.pipeline(project), call)
     await recordStart(engine, job, run, outcome)
   } finally {
     engine.memory.inFlight.delete(jobId)

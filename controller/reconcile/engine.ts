@@ -23,8 +23,16 @@ export interface Engine {
   config: { branch: string /** Head that an operator accepts although history was rewritten. */; acceptHistory: CommitSha | null }
   /** Address of the status page, for links on pull requests; null when there is none. */
   statusUrl: string | null
+  /** Null when pipelines cannot reach us. */
+  callbacks: CallbackDoor | null
   timing: LoopTiming
   memory: Memory
+}
+
+/** Where pipelines find us, and how a token of theirs is made. */
+export interface CallbackDoor {
+  urlOf(jobId: JobId): string
+  newToken(): string
 }
 
 /** What is kept between ticks to save work. Losing it costs time, never truth. */

@@ -2,7 +2,7 @@ import type { AuditAction } from '../audit/event.ts'
 import { RefusedFault } from '../errors.ts'
 import type { PipelineProvider, RunHandle } from '../jobs/executor.ts'
 import type { Job, Run } from '../jobs/job.ts'
-import type { RunChange } from '../jobs/state-store.ts'
+import type { RunChange, StateTx } from '../jobs/state-store.ts'
 import type { PipelineSelector, Project } from '../model/desired-state.ts'
 import type { Reason } from '../model/reason.ts'
 import { auditJob, changeJob } from './change-job.ts'
@@ -28,11 +28,17 @@ export async function follow(
     const now = engine.clock.now()
     const job = await tx.jobs.get(jobId)
     if (job === null || job.status !== 'running' || job.attempt !== run.attempt) return
+    // A pipeline that was told to go on is there, whatever the answer to its trigger was: it is looked for, and none takes its place.
+    if (change.state === 'refused' && (await isClaimed(tx, run))) return
     if (!(await tx.runs.update(run, change))) return
     if (action !== null) await auditJob(tx, job, action, now, { attempt: run.attempt, ...data })
     if (reason.code === job.reason.code && reason.text === job.reason.text) return
     if (await changeJob(tx, job, { reason }, now)) await tellAboutJob(tx, engine, jobId)
   })
+}
+
+async function isClaimed(tx: StateTx, { jobId, attempt }: Run): Promise<boolean> {
+  return (await tx.runs.of([jobId])).some((run) => run.attempt === attempt && run.claimedAt !== null)
 }
 
 export function handleFields(handle: RunHandle): Pick<Run, 'externalId' | 'externalAttempt' | 'url'> {

@@ -100,6 +100,8 @@ function concerns(nudge: Nudge, job: Job, run: Run | undefined, repo: string | u
     case 'repository':
       // A run in front makes many such nudges; whoever is in line behind it is read when its turn comes.
       return repo === nudge.repoFullName && job.status !== 'running' && job.reason.code !== 'queue_position'
+    case 'job':
+      return job.id === nudge.jobId
     case 'run':
       // A run whose id we do not know yet may be the one that is being looked for.
       return run !== undefined && (run.externalId === nudge.externalId || run.externalId === null)

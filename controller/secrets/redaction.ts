@@ -17,6 +17,7 @@ const KNOWN_SHAPES: readonly (readonly [RegExp, string])[] = [
   [/\bgh[pour]_[A-Za-z0-9]{16,}/g, MASK],
   [/\bAT(?:ATT|CTT|BB)[A-Za-z0-9_-]{20,}(?:=[0-9A-F]{8})?/g, MASK],
   [/\bgithub_pat_[A-Za-z0-9_]{16,}/g, MASK],
+  [/\bdcb_[A-Za-z0-9_-]{43}/g, MASK],
   [/\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}/g, MASK],
   [/-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----[\s\S]*?-----END (?:[A-Z]+ )*PRIVATE KEY-----/g, MASK],
   [/\b(Bearer|Basic|token)(\s+)[A-Za-z0-9._~+/=-]{16,}/gi, `$1$2${MASK}`],

@@ -1,6 +1,7 @@
 import { stringify } from 'yaml'
 import type { TalliedReview } from '../approvals/tally.ts'
 import { toIso } from '../clock.ts'
+import type { LogStream } from '../jobs/callback.ts'
 import type { Job, Run, RunOutcome, RunState } from '../jobs/job.ts'
 import type { Ref } from '../model/desired-state.ts'
 import type { GateName, Verdict } from '../policy/decision.ts'
@@ -32,6 +33,16 @@ export interface RunFacts {
   intendedAt: Iso
   startedAt: Iso | null
   endedAt: Iso | null
+  /** When its pipeline was told to go on. */
+  claimedAt: Iso | null
+}
+
+export interface LineFacts {
+  seq: number
+  attempt: number
+  at: Iso
+  stream: LogStream
+  text: string
 }
 
 export interface JobPageFacts {
@@ -40,6 +51,8 @@ export interface JobPageFacts {
   gates: readonly GateFacts[]
   approvals: readonly (Omit<TalliedReview, 'submittedAt'> & { name: string; submittedAt: Iso })[]
   runs: readonly RunFacts[]
+  /** The newest of what the pipeline told us, oldest first. */
+  lines: readonly LineFacts[]
   timeline: readonly AuditFact[]
   /** Place in the environment's queue, 1 = next; null when the job does not wait there. */
   queuePosition: number | null
@@ -51,7 +64,7 @@ export interface JobPageFacts {
 export async function jobPageFacts(sources: Sources, id: string): Promise<JobPageFacts | null> {
   const found = await sources.views.job(id)
   if (found === null) return null
-  const { job, runs, audit } = found
+  const { job, runs, audit, lines } = found
   const desired = sources.live.desired()
   const [frame, environments] = await Promise.all([frameFacts(sources), sources.views.environments()])
   const here = environments.find((view) => view.key === job.key)
@@ -66,6 +79,7 @@ export async function jobPageFacts(sources: Sources, id: string): Promise<JobPag
       submittedAt: toIso(review.submittedAt),
     })),
     runs: runs.map(runFacts),
+    lines: lines.map(({ seq, attempt, at, stream, text }) => ({ seq, attempt, at: toIso(at), stream, text })),
     timeline: audit.toSorted((a, b) => a.seq - b.seq).map((row) => auditFact(row, desired)),
     queuePosition: waiting.findIndex((one) => one.id === job.id) + 1 || null,
     lockFence: here?.lock?.jobId === job.id ? here.lock.fence : null,
@@ -88,6 +102,7 @@ function runFacts(run: Run): RunFacts {
     intendedAt: toIso(run.intendedAt),
     startedAt: isoOrNull(run.startedAt),
     endedAt: isoOrNull(run.endedAt),
+    claimedAt: isoOrNull(run.claimedAt),
   }
 }
 

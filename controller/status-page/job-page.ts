@@ -1,6 +1,6 @@
 import { auditDetail } from './audit-detail.ts'
 import type { JobFacts } from './facts.ts'
-import type { GateFacts, JobPageFacts, RunFacts } from './job-facts.ts'
+import type { GateFacts, JobPageFacts, LineFacts, RunFacts } from './job-facts.ts'
 import { page } from './layout.ts'
 import { external } from './links.ts'
 import type { AuditFact } from './list-facts.ts'
@@ -33,6 +33,7 @@ ${reasonBlock(job.reason, frame.at, STATUS_WORDS[job.status].tone)}
 ${gatesSection(facts.gates)}
 ${approvalsSection(facts, frame.at)}
 ${runsSection(facts.runs, frame.at)}
+${linesSection(facts.lines)}
 ${timelineSection(facts.timeline)}
 </div><aside class="side-column">
 ${aboutSection(facts)}
@@ -76,9 +77,19 @@ function runsSection(runs: readonly RunFacts[], now: Iso): Markup {
     (
       run,
     ) => html`<li><div class="review-head">${badge(runWords(run))}<b>Attempt ${run.attempt}</b><span class="faint">${run.provider} · ${run.repoFullName} · ${run.selector}</span></div>
-<p>${run.url === null ? html`<span class="faint">No link from the provider.</span>` : external(run.url, `Open run ${run.externalId ?? ''}`)} <span class="faint">Intended ${ago(run.intendedAt, now)}${run.startedAt !== null && html`, started ${ago(run.startedAt, now)}`}${run.startedAt !== null && run.endedAt !== null && `, took ${durationText(Date.parse(run.endedAt) - Date.parse(run.startedAt))}`}${run.fence !== null && `, fence ${run.fence}`}</span></p>
+<p>${run.url === null ? html`<span class="faint">No link from the provider.</span>` : external(run.url, `Open run ${run.externalId ?? ''}`)} <span class="faint">Intended ${ago(run.intendedAt, now)}${run.startedAt !== null && html`, started ${ago(run.startedAt, now)}`}${run.startedAt !== null && run.endedAt !== null && `, took ${durationText(Date.parse(run.endedAt) - Date.parse(run.startedAt))}`}${run.fence !== null && `, fence ${run.fence}`}${run.claimedAt !== null && html`, told to go on ${ago(run.claimedAt, now)}`}</span></p>
 ${run.detail !== null && html`<p class="detail">${run.detail}</p>`}</li>`,
   )}</ul></section>`
+}
+
+function linesSection(lines: readonly LineFacts[]): Markup {
+  const first = lines[0]
+  if (first === undefined) return html``
+  return html`<section><h2>Log</h2><p class="lead">What the pipeline told us${first.seq > 1 && `, from line ${first.seq}`}; the whole log is at the provider.</p>
+<div class="scroll" role="region" aria-label="Log" tabindex="0"><ol class="log">${lines.map(
+    (line) =>
+      html`<li class="${line.stream}"><time datetime="${line.at}" title="${absoluteText(line.at)}">${line.at.slice(11, 19)}</time>${line.stream === 'stderr' && html`<span class="stream">stderr</span>`} <code>${line.text}</code></li>`,
+  )}</ol></div></section>`
 }
 
 const OUTCOME_WORDS: Readonly<Record<NonNullable<RunFacts['outcome']>, StateWords>> = {

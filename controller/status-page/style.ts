@@ -173,6 +173,11 @@ pre.command { margin-top: 8px }
 .review-head { display: flex; flex-wrap: wrap; align-items: center; gap: 3px 9px }
 .reviews p, .runs p { margin-top: 3px; font-size: 13px }
 .detail { color: var(--muted) }
+.log { padding: 8px 14px; list-style: none; max-height: 480px; overflow-y: auto; font-size: 12.5px; line-height: 1.55 }
+.log time { color: var(--muted); font-family: var(--mono); font-size: 11.5px }
+.log code { white-space: pre-wrap; overflow-wrap: anywhere }
+.log .event code { font-weight: 560 }
+.log .stream { margin-left: 6px; color: var(--muted); font-size: 11px }
 .timeline { padding: 6px 0 }
 .timeline li { position: relative; display: grid; grid-template-columns: 92px minmax(0, 1fr); gap: 22px; padding: 5px 0; font-size: 13.5px }
 .timeline li.day { display: block; padding: 8px 0 6px; color: var(--muted); font-size: 12.5px; font-weight: 560 }

@@ -1,5 +1,6 @@
 import type { AuditRow } from '../audit/event.ts'
 import type { Instant } from '../clock.ts'
+import type { LogLine } from '../jobs/callback.ts'
 import type { Job, JobStatus, Lock, Run } from '../jobs/job.ts'
 import type { ConfigState } from '../jobs/state-store.ts'
 import type { DesiredState } from '../model/desired-state.ts'
@@ -59,11 +60,19 @@ export interface JobFilter {
   limit: number
 }
 
+export interface JobView {
+  job: Job
+  runs: readonly Run[]
+  audit: readonly AuditRow[]
+  /** The last of what its pipeline said, oldest first, the newest few hundred. */
+  lines: readonly LogLine[]
+}
+
 /** Read-only look at the store. */
 export interface StoreViews {
   environments(): Promise<readonly EnvironmentView[]>
   jobs(filter: JobFilter): Promise<readonly Job[]>
-  job(id: string): Promise<{ job: Job; runs: readonly Run[]; audit: readonly AuditRow[] } | null>
+  job(id: string): Promise<JobView | null>
   audit(filter: { beforeSeq?: number; limit: number }): Promise<readonly AuditRow[]>
   config(): Promise<ConfigState | null>
   counts(): Promise<{

@@ -93,6 +93,8 @@ export const AUDIT_WORDS: Readonly<Record<AuditAction, string>> = {
   trigger_unknown: 'Trigger outcome unknown',
   run_adopted: 'Run found and adopted',
   run_recorded: 'Run recorded',
+  run_claimed: 'Run told to go on',
+  claim_refused: 'Run told to stop',
   run_ended: 'Run ended',
   run_duplicate: 'Second run seen',
   run_late: 'Late news of a run',

@@ -1,10 +1,13 @@
 import type { AuditRow } from '../audit/event.ts'
 import type { Clock } from '../clock.ts'
+import type { CallbackReader } from '../jobs/callback.ts'
 import type { SharedStore } from '../jobs/lease.ts'
 import type { StateStore } from '../jobs/state-store.ts'
+import type { JobId } from '../model/names.ts'
 import type { StoreViews } from '../status-page/views.ts'
 import type { Inbox } from '../webhooks/inbox.ts'
 import { readAudit } from './audit-table.ts'
+import { callbackTable } from './callback-table.ts'
 import type { Db } from './db.ts'
 import { openInbox } from './inbox.ts'
 import { storeProbe } from './probe.ts'
@@ -18,6 +21,7 @@ export interface OpenStore {
   shared: SharedStore | null
   inbox: Inbox
   views: StoreViews
+  callbacks: CallbackReader
   /** The whole audit, oldest first, for the check of its chain. */
   auditRows(): AsyncIterable<AuditRow>
   /** Ends what was begun, then lets go of the database. Using the store afterwards is an error. */
@@ -63,6 +67,12 @@ export function assembleStore({ db, transaction, shared, clock, release }: Datab
       },
     },
     views: guarded({ ...openViews(db), probe: storeProbe(db, clock) }, units.refuseInside),
+    callbacks: {
+      async of(jobId) {
+        units.refuseInside('callbacks.of')
+        return await callbackTable(db).of(jobId as JobId)
+      },
+    },
     auditRows() {
       units.refuseInside('auditRows')
       return readAudit(db)

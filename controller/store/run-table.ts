@@ -45,5 +45,6 @@ export function runOf(row: Row): Run {
     observedAt: fromBig(row.observedAt),
     endedAt: fromBig(row.endedAt),
     retryAt: fromBig(row.retryAt),
+    claimedAt: fromBig(row.claimedAt),
   }
 }

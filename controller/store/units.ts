@@ -1,10 +1,12 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { StateStore, StateTx } from '../jobs/state-store.ts'
 import { auditPages } from './audit-table.ts'
+import { callbackTable } from './callback-table.ts'
 import { configTable } from './config-table.ts'
 import type { DbTx } from './db.ts'
 import { jobTable } from './job-table.ts'
 import { lockTable } from './lock-table.ts'
+import { logLineTable } from './log-line-table.ts'
 import { nudgeTable } from './nudge-table.ts'
 import { outboxTable } from './outbox-table.ts'
 import { pullTable } from './pull-table.ts'
@@ -74,6 +76,8 @@ async function workAndAudit<T>(tx: DbTx, holdsLease: HoldsLease, work: (tx: Stat
     pulls: pullTable(tx),
     nudges: nudgeTable(tx),
     outbox: outboxTable(tx),
+    callbacks: callbackTable(tx),
+    lines: logLineTable(tx),
     audit: async (event) => audit.append(event),
     holdsLease: (fence) => holdsLease(tx, fence),
   })

@@ -7,7 +7,11 @@ import { readConfig } from './config-table.ts'
 import { type Db, fromBig } from './db.ts'
 import { DEPLOYING_TYPES, jobOf, OPEN_STATUSES } from './job-table.ts'
 import { heldLocks } from './lock-table.ts'
+import { lineOf } from './log-line-table.ts'
 import { runOf } from './run-table.ts'
+
+/** A page of more is of no use to anybody. */
+const SHOWN_LINES = 500
 
 export function openViews(db: Db): Omit<StoreViews, 'probe'> {
   return {
@@ -28,7 +32,8 @@ export function openViews(db: Db): Omit<StoreViews, 'probe'> {
       const row = await db.job.findUnique({ where: { id }, include: { runs: { orderBy: { attempt: 'asc' } } } })
       if (row === null) return null
       const audit = await db.audit.findMany({ where: { jobId: id }, orderBy: { seq: 'asc' } })
-      return { job: jobOf(row), runs: row.runs.map(runOf), audit: audit.map(auditRowOf) }
+      const lines = await db.deployLogLine.findMany({ where: { jobId: id }, orderBy: { seq: 'desc' }, take: SHOWN_LINES })
+      return { job: jobOf(row), runs: row.runs.map(runOf), audit: audit.map(auditRowOf), lines: lines.reverse().map(lineOf) }
     },
 
     async audit({ beforeSeq, limit }) {

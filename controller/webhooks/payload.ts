@@ -1,4 +1,7 @@
 import type { Nudge } from '../jobs/state-store.ts'
+import { isDeeperThan } from './json-depth.ts'
+
+const MAX_JSON_DEPTH = 64
 
 /** The config repository and the branch that is in force there. */
 export interface ConfigBranch {
@@ -8,6 +11,16 @@ export interface ConfigBranch {
 
 /** For integrations that never speak of the config repository: no repository has this name. */
 export const NOT_CONFIG: ConfigBranch = { fullName: '', branch: '' }
+
+/** Undefined when it is no JSON, or nests too deep. */
+export function parseJson(bytes: Uint8Array): unknown {
+  if (isDeeperThan(MAX_JSON_DEPTH, bytes)) return undefined
+  try {
+    return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'))
+  } catch {
+    return undefined
+  }
+}
 
 /** A property of whatever arrived; undefined when it is not there. */
 export function field(value: unknown, key: string): unknown {

@@ -5,8 +5,7 @@ import type { Nudge } from '../jobs/state-store.ts'
 import type { Logger } from '../log.ts'
 import { bodyBudget, type ReadBody, withBody } from './body.ts'
 import type { Delivery, Inbox } from './inbox.ts'
-import { isDeeperThan } from './json-depth.ts'
-import type { ConfigBranch } from './payload.ts'
+import { type ConfigBranch, parseJson } from './payload.ts'
 import type { Sender } from './sender.ts'
 
 /** One sender of webhooks. The path names it, so a header can never choose who checks the signature. */
@@ -34,7 +33,6 @@ export interface WebhookOptions {
 
 const DEFAULT_MAX_IN_FLIGHT = 1_000
 const DEFAULT_MAX_BUFFERED_BYTES = 128 * 1024 * 1024
-const MAX_JSON_DEPTH = 64
 const RETRY_AFTER_SECONDS = '5'
 
 type Refusal = 400 | 401 | 404 | 413 | 415 | 503
@@ -118,16 +116,6 @@ async function keep(
   log.debug('webhook received', { ...facts, stored })
   if (stored === 'stored') onDelivery()
   return accept(c)
-}
-
-/** Undefined when it is no JSON, or nests too deep. */
-function parseJson(bytes: Uint8Array): unknown {
-  if (isDeeperThan(MAX_JSON_DEPTH, bytes)) return undefined
-  try {
-    return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8'))
-  } catch {
-    return undefined
-  }
 }
 
 /** Only JSON: GitHub's form encoding would carry another text than the one that forges compatible with it sign. */

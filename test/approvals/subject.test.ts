@@ -10,7 +10,18 @@ function subject(overrides: Partial<Subject> = {}): Subject {
 
 const pipelines = (selector: string, workflowRef: string | null = null) => new Map([['prod', { selector, workflowRef }]])
 
+const codeAt = (apiUrl: string | null) => ({ provider: 'github', apiUrl, credentialRef: null })
+
 describe('subjectDigest', () => {
+  it('is what it was before the code could be elsewhere', () => {
+    expect(subjectDigest(subject())).toBe('e11eaa3da3bf10a02c10899eb20fdd3fd135c035eb825ada9cdbb8e5102965b6')
+  })
+
+  it('tells code at one address from code at another', () => {
+    const at = (apiUrl: string | null) => subjectDigest(subject({ project: project({ integration: { code: codeAt(apiUrl) } }) }))
+    expect(at('https://ghe.acme.test')).not.toBe(at(null))
+  })
+
   it('is 64 hexadecimal digits, the same for equal subjects', () => {
     expect(subjectDigest(subject())).toMatch(/^[0-9a-f]{64}$/)
     expect(subjectDigest(subject())).toBe(subjectDigest(subject()))
@@ -29,6 +40,7 @@ describe('subjectDigest', () => {
     ['another policy is named', { environment: environment({ policy: policy() }) }],
     ['the provider changes', { project: project({ integration: { provider: 'local' } }) }],
     ['the provider is at another address', { project: project({ integration: { apiUrl: 'https://ghe.acme.test' } }) }],
+    ['the code is elsewhere', { project: project({ integration: { code: codeAt(null) } }) }],
     ['the repository changes', { project: project({ integration: { repoFullName: 'evil/shop' } }) }],
     ['the pipeline changes', { project: project({ integration: { pipelines: pipelines('other.yaml') } }) }],
     [
@@ -53,6 +65,7 @@ describe('subjectDigest', () => {
         }),
       },
     ],
+    ['the pipeline is told how to reach us', { project: project({ integration: { callbacks: true } }) }],
     ['the project is described otherwise', { project: project({ description: 'The shop', owner: 'somebody' }) }],
   ])('stays when %s', (_, overrides) => {
     expect(subjectDigest(subject(overrides))).toBe(subjectDigest(subject()))

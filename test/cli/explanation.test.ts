@@ -41,6 +41,7 @@ function page(facts: JobFacts, queuePosition: number | null, change: Partial<Job
     gates: [],
     approvals: [],
     runs: [],
+    lines: [],
     timeline: [],
     queuePosition,
     lockFence: null,
@@ -118,6 +119,7 @@ it('shows lock, hold, freeze, queue, run and forced gates, and lets no text of o
     intendedAt: AT,
     startedAt: AT,
     endedAt: null,
+    claimedAt: null,
   } as const
   const gates = [{ gate: 'window', verdict: 'allow', saw: 'closed', wanted: 'Mon–Fri', forced: true, reason: null }] as const
   const text = explanation(FACTS, [page(RUNNING, null, { runs: [run], gates }), page(ROLLBACK, 1)], (_style, plain) => plain)

@@ -6,7 +6,7 @@ import { verifyChain } from '../../controller/audit/chain.ts'
 import { systemClock } from '../../controller/clock.ts'
 import { type SqliteConnection, sqliteDriver } from '../../controller/store/sqlite-driver.ts'
 import { noPostgres, openPostgresAt, type ScratchDatabase, scratchDatabase } from '../store/postgres-server.ts'
-import { aConfig, aDelivery, aJob, aMessage, anEvent, aPull, aRun, jobId, T0 } from '../store/rows.ts'
+import { aCallback, aConfig, aDelivery, aJob, aLine, aMessage, anEvent, aPull, aRun, jobId, T0 } from '../store/rows.ts'
 import { openAt } from '../store/sqlite-file.ts'
 import { draven } from './run.ts'
 
@@ -27,6 +27,8 @@ describe.skipIf(noPostgres)('draven store copy', () => {
         const name = `job-${index}`
         await tx.jobs.insert(aJob(name, { requestReason: `“${index}” ä\n😀`, status: index % 2 ? 'success' : 'queued' }))
         for (let attempt = 1; attempt <= 1 + (index % 3); attempt += 1) await tx.runs.insert(aRun(name, attempt))
+        if (index === 5) await tx.callbacks.insert(aCallback(name, { claimedBy: 'run 7' }))
+        if (index === 5) await tx.lines.append([aLine(name, 1), aLine(name, 2)])
         await tx.audit(anEvent({ jobId: name, data: { index, text: 'ä\u0000' } }))
       }
       await tx.locks.acquire('environment:shop/prod', jobId('job-1'), T0)
@@ -67,6 +69,7 @@ describe.skipIf(noPostgres)('draven store copy', () => {
     expect(await copied.views.counts()).toEqual(await old.views.counts())
     expect(await copied.views.jobs({ limit: 1_000 })).toEqual(await old.views.jobs({ limit: 1_000 }))
     expect(await copied.views.job('job-5')).toEqual(await old.views.job('job-5'))
+    expect(await copied.callbacks.of('job-5')).toEqual(await old.callbacks.of('job-5'))
     expect(await copied.views.environments()).toEqual(await old.views.environments())
     const head = (await old.views.audit({ limit: 1 }))[0]!
     expect(await verifyChain(copied.auditRows(), head)).toMatchObject({ ok: true, rows: JOBS })

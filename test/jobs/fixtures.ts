@@ -76,6 +76,7 @@ export function runFor(job: Job, overrides: Partial<Run> = {}): Run {
     observedAt: NOW - MINUTE_MS,
     endedAt: null,
     retryAt: null,
+    claimedAt: null,
     ...overrides,
   }
 }

@@ -431,6 +431,17 @@ describe('a running job', () => {
     expect(steps(desired, inVain, NOW + HOUR_MS)).toEqual(['r1 ends failed: trigger_outcome_unknown'])
   })
 
+  it('is looked for as long as a run may take once its pipeline was told to go on', () => {
+    const claimed = { state: 'unknown', externalId: null, claimedAt: NOW } as const
+    expect(steps(desired, withRun({ ...claimed, observedAt: NOW + 10 * MINUTE_MS }), NOW + 11 * MINUTE_MS)).toEqual([
+      'r1 look_up',
+    ])
+    const late = NOW + HOUR_MS
+    expect(steps(desired, withRun({ ...claimed, observedAt: late - SECOND_MS }), late)).toEqual([
+      'r1 ends failed: trigger_outcome_unknown',
+    ])
+  })
+
   it('is tried again after a definite refusal, at most a fixed number of times', () => {
     expect(steps(desired, withRun({ state: 'refused', retryAt: NOW + 1 }))).toEqual([])
     expect(steps(desired, withRun({ state: 'refused', retryAt: NOW }))).toEqual(['r1 retry'])

@@ -129,6 +129,23 @@ describe('references', () => {
     }
   })
 
+  const JENKINS = 'provider: jenkins\n  api_url: https://jenkins.acme.example\n'
+
+  test('a project whose pipelines run elsewhere names where its code is, and what CI it believes follows from that', async () => {
+    const whole = `${JENKINS}  callbacks: true\n  code: { provider: github }\n`
+    const desired = await edited('projects/shop/project.yaml', 'provider: github\n', whole)
+    expect(desired.findings).toEqual([])
+    expect(desired.projects.get('shop')!.integration).toMatchObject({
+      provider: 'jenkins',
+      callbacks: true,
+      code: { provider: 'github', apiUrl: null, credentialRef: null },
+      ci: { apps: ['github-actions'] },
+    })
+    const without = await edited('projects/shop/project.yaml', 'provider: github\n', JENKINS)
+    expect(without.findings.map((finding) => finding.message).join()).toContain('hold no code')
+    expect(unusable(without)).toEqual(OF_SHOP)
+  })
+
   test('promotion from nowhere or in a circle cannot be used', async () => {
     const nowhere = await edited('projects/shop/environments/prod.yaml', 'promote_from: demo', 'promote_from: demmo')
     expect(unusable(nowhere)).toEqual(['shop/prod'])

@@ -178,6 +178,8 @@ export function project(
       pipelines: new Map([['prod', { selector: 'deploy.yaml', workflowRef: null }]]),
       credentialRef: null,
       webhookSecretRef: null,
+      callbacks: false,
+      code: null,
       ci: { requiredChecks: ['build'], apps: ['github-actions'] },
       ...integration,
     },

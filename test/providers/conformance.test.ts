@@ -30,8 +30,9 @@ describePipelines(
   async (): Promise<PipelineHost> => {
     const scene = await openScene()
     const { forge } = scene
-    const other = '.github/workflows/other.yml'
-    await forge.commit(SHOP, 'main', { [other]: DEPLOY_WORKFLOW }, { as: 'acme' })
+    const [deploy, other] = ['.github/workflows/deploy.yml', '.github/workflows/other.yml']
+    const asksBack = DEPLOY_WORKFLOW.replace('jobs:', '      CALLBACK_URL: {}\n      CALLBACK_TOKEN: {}\njobs:')
+    await forge.commit(SHOP, 'main', { [other]: DEPLOY_WORKFLOW, [deploy]: asksBack }, { as: 'acme' })
     const pipeline = scene.connect('token').connections.pipeline(scene.project())
     const calls = {
       trigger: 'actions/create-workflow-dispatch',
@@ -44,7 +45,11 @@ describePipelines(
       selector: { selector: 'deploy.yml', workflowRef: null },
       now: () => scene.clock.now(),
       made: (jobId) => forge.triggerCount(jobId),
-      told: (jobId) => forge.runs(SHOP).find((run) => run.inputs['JOB_ID'] === jobId)?.inputs ?? {},
+      told(jobId) {
+        const inputs = forge.runs(SHOP).find((run) => run.inputs['JOB_ID'] === jobId)?.inputs ?? {}
+        // What is declared and not given is empty.
+        return Object.fromEntries(Object.entries(inputs).filter(([, value]) => value !== ''))
+      },
       bring(id, word) {
         if (word === 'in_progress') forge.startRun(Number(id))
         else if ((CONCLUSIONS as readonly string[]).includes(word)) forge.finishRun(Number(id), word as Conclusion)
@@ -60,6 +65,7 @@ describePipelines(
         return outcome.kind === 'started' ? outcome.run.externalId : ''
       },
       remove: (id) => forge.removeRun(Number(id)),
+      callbacks: true,
       check: scene.check,
       close: scene.close,
     }
@@ -117,6 +123,7 @@ for (const mode of ['variables', 'inputs'] as const) {
           return outcome.kind === 'started' ? outcome.run.externalId : ''
         },
         remove: (id) => forge.removePipeline(Number(id)),
+        callbacks: true,
         check: scene.check,
         close: scene.close,
       }
@@ -125,7 +132,7 @@ for (const mode of ['variables', 'inputs'] as const) {
 }
 
 /** Says that it runs, and ends as it is told to. */
-const OBEDIENT = `env | grep -E '^(JOB_ID|ENV|REF|TYPE|SHA)=' >> "$JOB_ID.told"; echo >> "$JOB_ID.made"
+const OBEDIENT = `env | grep -E '^(JOB_ID|ENV|REF|TYPE|SHA|CALLBACK_URL|CALLBACK_TOKEN)=' >> "$JOB_ID.told"; echo >> "$JOB_ID.made"
 while [ ! -e "$JOB_ID.end" ]; do sleep 0.05; done
 exit "$(cat "$JOB_ID.end")"`
 
@@ -176,6 +183,7 @@ describePipelines(
         writeFileSync(join(folder, `${id}.end`), '0')
         rmSync(join(folder, 'local-runs', id), { recursive: true, force: true })
       },
+      callbacks: true,
       async check() {
         for (const id of untold) writeFileSync(join(folder, `${id}.end`), '0')
         untold.clear()

@@ -29,6 +29,8 @@ export interface PipelineHost {
   startForeign: ((trigger: Trigger) => Promise<string>) | null
   /** Null: runs cannot be taken away. */
   remove: ((externalId: string) => void | Promise<void>) | null
+  /** The pipeline of `selector` can be told how to reach us. */
+  callbacks?: true
   /** Runs after each test. */
   check(): Promise<void>
   close(): Promise<void>
@@ -101,6 +103,15 @@ export function describePipelines(name: string, claims: PipelineClaims, open: ()
         SHA,
       })
       expect(await host.made(trigger().jobId)).toBe(1)
+      await host.bring(id, claims.good)
+    })
+
+    it('is told how to reach us besides, where the project wants that', async (context) => {
+      if (host.callbacks === undefined) return context.skip()
+      const callback = { url: 'https://draven.example/callbacks/jobs/1', token: `dcb_${'a'.repeat(43)}` }
+      const id = await started(trigger({ callback }))
+      const told = await host.told(trigger().jobId)
+      expect(told).toMatchObject({ JOB_ID: trigger().jobId, CALLBACK_URL: callback.url, CALLBACK_TOKEN: callback.token })
       await host.bring(id, claims.good)
     })
 

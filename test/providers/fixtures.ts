@@ -62,6 +62,8 @@ export function project(integration: Partial<Project['integration']> = {}): Proj
       pipelines: new Map([['prod', { selector: 'deploy.yml', workflowRef: null }]]),
       credentialRef: null,
       webhookSecretRef: null,
+      callbacks: false,
+      code: null,
       ci: { requiredChecks: ['build'], apps: ['github-actions'] },
       ...integration,
     },
@@ -80,6 +82,7 @@ export function trigger(overrides: Partial<Trigger> = {}): Trigger {
     type: 'deploy',
     selector: { selector: 'deploy.yml', workflowRef: null },
     intendedAt: Date.now(),
+    callback: null,
     ...overrides,
   }
 }

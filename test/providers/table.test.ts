@@ -34,6 +34,15 @@ describe('the table of providers', () => {
     }
   })
 
+  it('looks for code where it is, and starts pipelines where they run', () => {
+    const { connections } = connect({ local })
+    const code = { provider: 'github', apiUrl: null, credentialRef: null }
+    expect(connections.deployments(localProject({ code }))).not.toBeNull()
+    expect(connections.deployments(localProject({ code: { ...code, provider: 'local' } }))).toBeNull()
+    expect(() => connections.refs(localProject({ code: { ...code, apiUrl: 'https://evil.example' } }))).toThrow(/allowed origins/)
+    expect(() => connections.pipeline(localProject({ code: { ...code, provider: 'gitea' } }))).not.toThrow()
+  })
+
   it('runs nothing locally unless the operator configured it', () => {
     expect(() => connect({}).connections.pipeline(localProject())).toThrow(/runs no local commands/)
   })

@@ -109,6 +109,7 @@ export async function openBench(options: { forge?: boolean; unseen?: boolean } =
     connections: { refs: () => refs, pipeline: () => pipeline, deployments: () => null },
     config: { branch: 'main', acceptHistory: null },
     statusUrl: null,
+    callbacks: null,
     timing: { pollMs: 20_000, runPollMs: 15_000, evidenceMaxAgeMs: 30_000, triggerTimeoutMs: 10_000, triggerLookupMs: 600_000 },
     memory: memory(),
   }

@@ -85,6 +85,7 @@ export function startController(outside: Surroundings, actor: Actor): RunningCon
     connections: leaderOnly(connections(outside, actor), leadership),
     config: { branch: 'main', acceptHistory: null },
     statusUrl: null,
+    callbacks: null,
     timing: TIMING,
     memory: emptyMemory(documents, {
       startedAt: clock.now(),

@@ -3,6 +3,7 @@ import { canonicalJson } from '../../controller/audit/canonical-json.ts'
 import { type AuditHead, chainRow } from '../../controller/audit/chain.ts'
 import type { AuditEvent, AuditRow } from '../../controller/audit/event.ts'
 import { DAY_MS, type Instant } from '../../controller/clock.ts'
+import type { Callback, LogLine } from '../../controller/jobs/callback.ts'
 import { isTerminal, JOB_STATUSES, type Job, type JobStatus, type Lock, lockKey, type Run } from '../../controller/jobs/job.ts'
 import {
   type ConfigState,
@@ -44,6 +45,8 @@ export interface MemoryRows {
   config: ConfigState | null
   jobs: Map<JobId, Job>
   runs: Map<JobId, Run[]>
+  callbacks: Map<string, Callback>
+  lines: LogLine[]
   locks: Map<string, StoredLock>
   pulls: Map<number, PullRow>
   outbox: Map<string, StoredMessage>
@@ -59,6 +62,8 @@ export function emptyRows(): MemoryRows {
     config: null,
     jobs: new Map(),
     runs: new Map(),
+    callbacks: new Map(),
+    lines: [],
     locks: new Map(),
     pulls: new Map(),
     outbox: new Map(),
@@ -165,7 +170,12 @@ export function memoryStore(rows: MemoryRows, { guarded, sharedBy }: MemoryStore
       job: guard('views.job', (id) => {
         const job = rows.jobs.get(id as JobId)
         if (job === undefined) return null
-        return { job, runs: runsOf(rows, job.id), audit: chained(rows).filter((row) => row.jobId === id) }
+        return {
+          job,
+          runs: runsOf(rows, job.id),
+          audit: chained(rows).filter((row) => row.jobId === id),
+          lines: rows.lines.filter((line) => line.jobId === id).slice(-500),
+        }
       }),
       audit: guard('views.audit', ({ beforeSeq, limit }) =>
         chained(rows)
@@ -187,6 +197,12 @@ export function memoryStore(rows: MemoryRows, { guarded, sharedBy }: MemoryStore
       }),
       probe: guard('views.probe', () => {}),
     },
+    callbacks: {
+      async of(jobId) {
+        refuseInside('callbacks.of')
+        return callbacksOf(rows, jobId)
+      },
+    },
     auditRows() {
       refuseInside('auditRows')
       return (async function* () {
@@ -206,6 +222,13 @@ function transaction(rows: MemoryRows, undo: (step: () => void) => void, doom: (
     const before = map.get(key)
     undo(() => (before === undefined ? map.delete(key) : map.set(key, before)))
     map.set(key, value)
+  }
+  function keepLines(lines: LogLine[]): void {
+    const before = rows.lines
+    undo(() => {
+      rows.lines = before
+    })
+    rows.lines = lines
   }
   return {
     config: {
@@ -257,6 +280,25 @@ function transaction(rows: MemoryRows, undo: (step: () => void) => void, doom: (
         if (index === -1 || Object.keys(change).length === 0) return false
         set(rows.runs, jobId, runs.with(index, { ...runs[index]!, ...cleaned(change) }))
         return true
+      },
+    },
+
+    callbacks: {
+      of: async (jobId) => callbacksOf(rows, jobId),
+      insert: async (callback) => set(rows.callbacks, `${callback.jobId} ${callback.attempt}`, callback),
+      async update({ jobId, attempt }, change) {
+        const known = rows.callbacks.get(`${jobId} ${attempt}`)
+        if (known !== undefined) set(rows.callbacks, `${jobId} ${attempt}`, { ...known, ...cleaned(change) })
+      },
+    },
+
+    lines: {
+      last: async (jobId) => Math.max(0, ...rows.lines.filter((line) => line.jobId === jobId).map((line) => line.seq)),
+      append: async (lines) => keepLines([...rows.lines, ...lines.map(cleaned)]),
+      async prune(before, keep) {
+        const young = rows.lines.filter((line) => line.at >= before)
+        const last = young.toSorted((a, b) => b.at - a.at)[keep]
+        keepLines(young.filter((line) => last === undefined || line.at > last.at))
       },
     },
 
@@ -384,6 +426,10 @@ function jobsBySeq(rows: MemoryRows): Job[] {
 
 function runsOf(rows: MemoryRows, id: JobId): Run[] {
   return rows.runs.get(id) ?? []
+}
+
+function callbacksOf(rows: MemoryRows, jobId: string): Callback[] {
+  return [...rows.callbacks.values()].filter((each) => each.jobId === jobId).sort((a, b) => a.attempt - b.attempt)
 }
 
 function heldLocks(rows: MemoryRows): Lock[] {

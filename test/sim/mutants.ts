@@ -101,7 +101,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'an unknown outcome is given up at once',
     file: 'jobs/plan.js',
-    old: 'const limit = Math.max(run.sendDeadline, since + timing.triggerLookupMs);',
+    old: 'const limit = Math.max(run.sendDeadline, since + lookupMs);',
     new: 'const limit = run.intendedAt;',
   },
   {

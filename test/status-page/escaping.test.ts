@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { LOG_STREAMS } from '../../controller/jobs/callback.ts'
 import type { Job } from '../../controller/jobs/job.ts'
 import { environmentKey } from '../../controller/model/names.ts'
 import { safeUrl } from '../../controller/status-page/links.ts'
@@ -105,6 +106,14 @@ function poisoned(payload: string): World {
       pullRequest: { number: 1, url },
     })
   const world = richWorld()
+  world.lines = LOG_STREAMS.map((stream, index) => ({
+    jobId: jobIdOf(1),
+    seq: index + 1,
+    attempt: 1,
+    at: NOW,
+    stream,
+    text: payload,
+  }))
   const name = payload.replaceAll('/', '∕')
   const finding = {
     code: payload,

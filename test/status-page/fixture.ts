@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type { DismissalCode, TalliedReview } from '../../controller/approvals/tally.ts'
 import type { AuditAction, AuditRow } from '../../controller/audit/event.ts'
 import { type Clock, DAY_MS, HOUR_MS, type Instant, MINUTE_MS, SECOND_MS } from '../../controller/clock.ts'
+import type { LogLine } from '../../controller/jobs/callback.ts'
 import { isTerminal, JOB_STATUSES, type Job, type JobStatus, type Lock, lockKey, type Run } from '../../controller/jobs/job.ts'
 import type { ConfigState } from '../../controller/jobs/state-store.ts'
 import type {
@@ -32,12 +33,23 @@ export interface World {
   runs: Run[]
   locks: Lock[]
   audit: AuditRow[]
+  lines: LogLine[]
   config: ConfigState | null
   probe: () => Promise<void>
 }
 
 export function emptyWorld(): World {
-  return { desired: null, health: health(), jobs: [], runs: [], locks: [], audit: [], config: null, probe: async () => {} }
+  return {
+    desired: null,
+    health: health(),
+    jobs: [],
+    runs: [],
+    locks: [],
+    audit: [],
+    lines: [],
+    config: null,
+    probe: async () => {},
+  }
 }
 
 export function fixedClock(now: Instant = NOW): Clock {
@@ -83,6 +95,7 @@ export function viewsOf(world: World): StoreViews {
         job,
         runs: world.runs.filter((run) => run.jobId === id),
         audit: world.audit.filter((row) => row.jobId === id),
+        lines: world.lines.filter((line) => line.jobId === id),
       }
     },
     async audit({ beforeSeq, limit }) {
@@ -187,6 +200,8 @@ export function project(name: string, description: string, change: Partial<Proje
       pipelines: new Map(),
       credentialRef: 'env:TOKEN_OF_THE_SHOP',
       webhookSecretRef: null,
+      callbacks: false,
+      code: null,
       ci: { requiredChecks: [], apps: [] },
     },
     place: place(`projects/${name}/project.yaml`),
@@ -486,6 +501,7 @@ export function richWorld(): World {
     runs: runsOf(jobs),
     locks: [lockOf(53, 'mobile-api/demo', 3), lockOf(57, 'docs-site/prod', 2)],
     audit: auditOf(jobs),
+    lines: linesOf(jobs),
     config: {
       bootstrapCommit: sha('first'),
       repositoryId: 'acme',
@@ -496,6 +512,25 @@ export function richWorld(): World {
     },
     probe: async () => {},
   }
+}
+
+/** What the run that is under way has said so far. */
+function linesOf(jobs: readonly Job[]): LogLine[] {
+  const job = jobs.find((one) => one.status === 'running' && one.reason.code === 'run_active')
+  if (job === undefined) return []
+  const said: [LogLine['stream'], string][] = [
+    ['event', 'deploying the release'],
+    ['stdout', '[shop-1] info deploying v1.4.2'],
+    ['stderr', '[shop-1] warning: 2 old releases kept'],
+  ]
+  return said.map(([stream, text], index) => ({
+    jobId: job.id,
+    seq: index + 1,
+    attempt: 1,
+    at: NOW - (30 - index) * SECOND_MS,
+    stream,
+    text,
+  }))
 }
 
 const APPROVED: readonly TalliedReview[] = [
@@ -550,6 +585,7 @@ function runsOf(jobs: readonly Job[]): Run[] {
         observedAt: NOW - 5 * SECOND_MS,
         endedAt: one.endedAt,
         retryAt: null,
+        claimedAt: null,
       }
     }),
   )

@@ -85,7 +85,19 @@ export function postgresUnderTest(database: () => ScratchDatabase): () => Promis
       async dispose() {
         await made.store.close()
         // Far quicker than TRUNCATE for a handful of rows.
-        const tables = ['runs', 'jobs', 'config', 'locks', 'pulls', 'deliveries', 'outbox', 'audit', 'probe']
+        const tables = [
+          'callbacks',
+          'deploy_log_lines',
+          'runs',
+          'jobs',
+          'config',
+          'locks',
+          'pulls',
+          'deliveries',
+          'outbox',
+          'audit',
+          'probe',
+        ]
         const deletes = tables.map((table) => `DELETE FROM ${table}`).join('; ')
         await query(`ALTER TABLE audit DISABLE TRIGGER USER; ${deletes}; ALTER TABLE audit ENABLE TRIGGER USER`)
       },

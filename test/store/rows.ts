@@ -1,4 +1,5 @@
 import type { AuditEvent } from '../../controller/audit/event.ts'
+import type { Callback, LogLine } from '../../controller/jobs/callback.ts'
 import type { Job, Run } from '../../controller/jobs/job.ts'
 import type { ConfigState, OutboxMessage, PullRow } from '../../controller/jobs/state-store.ts'
 import { type BlobId, type CommitSha, environmentKey, type JobId, type SubjectDigest } from '../../controller/model/names.ts'
@@ -70,7 +71,17 @@ export function aRun(job: string, attempt = 1): Run {
     observedAt: null,
     endedAt: null,
     retryAt: null,
+    claimedAt: null,
   }
+}
+
+export function aCallback(job: string, change: Partial<Callback> = {}): Callback {
+  const said = { claimedBy: null, heardAt: null, result: null, detail: null, refusals: 0 }
+  return { jobId: jobId(job), attempt: 1, fence: 1, tokenHash: 'e'.repeat(64), createdAt: T0, ...said, ...change }
+}
+
+export function aLine(job: string, seq: number, change: Partial<LogLine> = {}): LogLine {
+  return { jobId: jobId(job), seq, attempt: 1, at: T0 + seq, stream: 'stdout', text: `line ${seq}`, ...change }
 }
 
 export function anEvent(change: Partial<AuditEvent> = {}): AuditEvent {

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { verifyChain } from '../../controller/audit/chain.ts'
 import { DAY_MS } from '../../controller/clock.ts'
 import type { OpenStore } from '../../controller/store/open-store.ts'
-import { aConfig, aDelivery, aJob, aMessage, anEvent, aPull, aRun, BLOB, jobId, SHA, T0 } from './rows.ts'
+import { aCallback, aConfig, aDelivery, aJob, aLine, aMessage, anEvent, aPull, aRun, BLOB, jobId, SHA, T0 } from './rows.ts'
 
 /** A database of its own for one test. `reopen` closes the store and opens the same database again. */
 export interface StoreUnderTest {
@@ -294,6 +294,68 @@ export function describeStore(name: string, open: () => Promise<StoreUnderTest>)
     test('go to exactly one of many who ask at once', async () => {
       const answers = await Promise.all(Array.from({ length: 20 }, (_, index) => acquire(`job-${index}`)))
       expect(answers.filter((lock) => lock !== null)).toHaveLength(1)
+    })
+  })
+
+  describe(`what pipelines say on ${name}`, () => {
+    const shown = async (job: string) => (await store.views.job(job))!.lines
+
+    test('is kept with the token of its attempt, and found from outside of a unit', async () => {
+      await unit(async (tx) => {
+        await tx.callbacks.insert(aCallback('a'))
+        await tx.callbacks.insert(aCallback('a', { attempt: 2, fence: null }))
+        await tx.callbacks.insert(aCallback('b'))
+        await tx.callbacks.update(aCallback('a'), { claimedBy: 'run 7', heardAt: T0, refusals: 1 })
+        await tx.callbacks.update(aCallback('a', { attempt: 2 }), { result: 'failed', detail: 'exit\0 3' })
+        await tx.callbacks.update(aCallback('nobody'), { result: 'failed' })
+      })
+      store = await made.reopen()
+      const wanted = [
+        aCallback('a', { claimedBy: 'run 7', heardAt: T0, refusals: 1 }),
+        aCallback('a', { attempt: 2, fence: null, result: 'failed', detail: 'exit\uFFFD 3' }),
+      ]
+      expect(await store.callbacks.of('a')).toEqual(wanted)
+      expect(await unit((tx) => tx.callbacks.of(jobId('a')))).toEqual(wanted)
+      expect(await store.callbacks.of('c')).toEqual([])
+    })
+
+    test('is on record with the run that was told to go on', async () => {
+      await unit(async (tx) => {
+        await tx.jobs.insert(aJob('a'))
+        await tx.runs.insert(aRun('a'))
+        expect(await tx.runs.update(aRun('a'), { claimedAt: T0 + 5 })).toBe(true)
+      })
+      expect((await store.views.job('a'))!.runs).toMatchObject([{ claimedAt: T0 + 5, state: 'intended' }])
+    })
+
+    test('comes back line by line in its order, of a long log its end', async () => {
+      await unit((tx) => tx.jobs.insert(aJob('a')))
+      await unit(async (tx) => {
+        expect(await tx.lines.last(jobId('a'))).toBe(0)
+        await tx.lines.append([])
+        await tx.lines.append([aLine('a', 1, { text: 'half \uD800 of a pair' }), aLine('a', 2, { stream: 'stderr', attempt: 2 })])
+        await tx.lines.append([aLine('b', 1)])
+        expect(await tx.lines.last(jobId('a'))).toBe(2)
+      })
+      expect(await shown('a')).toEqual([
+        aLine('a', 1, { text: 'half \uFFFD of a pair' }),
+        aLine('a', 2, { stream: 'stderr', attempt: 2 }),
+      ])
+      await unit((tx) => tx.lines.append(Array.from({ length: 998 }, (_, index) => aLine('a', index + 3))))
+      const end = await shown('a')
+      expect([end.length, end[0]!.seq, end.at(-1)!.seq]).toEqual([500, 501, 1_000])
+    })
+
+    test('is pruned by age and by number, oldest first', async () => {
+      await unit((tx) => tx.jobs.insert(aJob('a')))
+      await unit((tx) => tx.lines.append(Array.from({ length: 10 }, (_, index) => aLine('a', index + 1))))
+      const left = async (before: number, keep: number) => {
+        await unit((tx) => tx.lines.prune(before, keep))
+        return (await shown('a')).map((line) => line.seq)
+      }
+      expect(await left(T0 + 3, 100)).toEqual([3, 4, 5, 6, 7, 8, 9, 10])
+      expect(await left(T0, 8)).toHaveLength(8)
+      expect(await left(T0, 2)).toEqual([9, 10])
     })
   })
 

@@ -4,6 +4,7 @@ import { RefusedFault } from '../../errors.ts'
 import type { PipelineProvider, RunHandle, RunObservation, RunQuery, StartOutcome, Trigger } from '../../jobs/executor.ts'
 import { startWithin } from '../start-outcome.ts'
 import { namesJob, namesSomeJob, webUrl } from '../text.ts'
+import { told } from '../told.ts'
 import { type GithubClient, pages } from './client.ts'
 import { assertRepositoryVisible } from './refs.ts'
 import { runState, runsWorkflow, workflowFile } from './workflow.ts'
@@ -35,7 +36,7 @@ export function githubPipeline({ client, defaultBranch, clock, triggerTimeoutMs 
       workflow_id: workflowFile(trigger.selector.selector).file,
       // Never the ref to deploy: a commit cannot be dispatched, and an old tag would run an old workflow file.
       ref: trigger.selector.workflowRef ?? defaultBranch,
-      inputs: { JOB_ID: trigger.jobId, ENV: trigger.environment, REF: trigger.ref, TYPE: trigger.type, SHA: trigger.sha },
+      inputs: told(trigger),
       request: { signal },
     }
     if (hostReturnsRun) {

@@ -4,6 +4,7 @@ import type { PipelineProvider, RunHandle, RunQuery, StartOutcome, Trigger } fro
 import { unlessMissing } from '../json-calls.ts'
 import { startWithin } from '../start-outcome.ts'
 import { namesJob, namesSomeJob, webUrl } from '../text.ts'
+import { told } from '../told.ts'
 import type { CiJob } from './ci.ts'
 import { everything, type GitlabClient, pages } from './client.ts'
 import { assertProjectVisible } from './refs.ts'
@@ -41,11 +42,10 @@ export function gitlabPipeline({ client, defaultBranch, clock, triggerTimeoutMs 
   const definitionRef = ({ workflowRef }: Trigger['selector']) => workflowRef ?? defaultBranch
 
   async function dispatch(trigger: Trigger, signal: AbortSignal): Promise<StartOutcome> {
-    const told = { JOB_ID: trigger.jobId, ENV: trigger.environment, REF: trigger.ref, TYPE: trigger.type, SHA: trigger.sha }
     const byMode =
       pipelineMode(trigger.selector.selector) === 'inputs'
-        ? { inputs: told }
-        : { variables: Object.entries(told).map(([key, value]) => ({ key, value, variable_type: 'env_var' })) }
+        ? { inputs: told(trigger) }
+        : { variables: Object.entries(told(trigger)).map(([key, value]) => ({ key, value, variable_type: 'env_var' })) }
     const body = { ref: definitionRef(trigger.selector), ...byMode }
     const { data } = await client.send<Pipeline>('POST', `${project}/pipeline`, body, signal)
     // Made, whatever the answer lacks: it can be looked up.

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { type Clock, HOUR_MS, SECOND_MS, toIso } from '../../clock.ts'
 import { ConfigFault, messageOf, RefusedFault } from '../../errors.ts'
 import type { PipelineProvider, RunHandle, RunObservation, StartOutcome, Trigger } from '../../jobs/executor.ts'
+import { told } from '../told.ts'
 import {
   isAlive,
   type ProcessMark,
@@ -116,11 +117,7 @@ function specOf(trigger: Trigger, command: LocalCommand, options: LocalPipelineO
     cwd: command.cwd ?? options.dataDirectory,
     env: {
       PATH: options.path ?? DEFAULT_PATH,
-      JOB_ID: trigger.jobId,
-      ENV: trigger.environment,
-      REF: trigger.ref,
-      TYPE: trigger.type,
-      SHA: trigger.sha,
+      ...told(trigger),
     },
     timeoutMs: command.timeoutMs ?? DEFAULT_TIMEOUT_MS,
     killGraceMs: options.killGraceMs ?? DEFAULT_KILL_GRACE_MS,

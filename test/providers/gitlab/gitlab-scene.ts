@@ -26,6 +26,8 @@ const INPUTS_FILE = `spec:
     REF:
     TYPE:
     SHA:
+    CALLBACK_URL:
+    CALLBACK_TOKEN:
 ---
 workflow:
   name: 'deploy $[[ inputs.REF ]] ($[[ inputs.JOB_ID ]])'
