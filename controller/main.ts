@@ -90,6 +90,7 @@ export async function startController(settings: Settings, seams: Partial<Seams> 
     ...settings.forges,
     local: await localSettings(settings),
     allowedOrigins: settings.allowedOrigins,
+    callbacks: store.callbacks,
     secrets,
     redactor: scrubber,
     fetch: seams.fetch ?? globalThis.fetch,

@@ -50,6 +50,7 @@ async function connect(io: Io, settings: Settings): Promise<{ providers: Connect
     ...settings.forges,
     local: null,
     allowedOrigins: settings.allowedOrigins,
+    callbacks: { of: async () => [] },
     secrets,
     redactor: redactor(),
     fetch: io.fetch,

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts'
+import type { CallbackReader } from '../jobs/callback.ts'
 import type { RefHost } from '../jobs/evidence.ts'
 import type { PipelineProvider } from '../jobs/executor.ts'
 import type { Logger } from '../log.ts'
@@ -79,6 +80,8 @@ export interface ProviderOptions {
   local: LocalSettings | null
   /** Origins that a project's `api_url` may name besides those of the settings above. */
   allowedOrigins: readonly string[]
+  /** What pipelines told us themselves. */
+  callbacks: CallbackReader
   secrets: SecretReader
   redactor: Redactor
   fetch: Fetch

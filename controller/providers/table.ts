@@ -5,6 +5,7 @@ import type { AccessReport } from './access.ts'
 import { bitbucketProvider } from './bitbucket/connection.ts'
 import { githubProvider } from './github/connection.ts'
 import { gitlabProvider } from './gitlab/connection.ts'
+import { httpHookProvider } from './http-hook/connection.ts'
 import { localProvider } from './local/connection.ts'
 import type { ProjectConnection, Provider, ProviderOptions } from './provider.ts'
 
@@ -13,6 +14,7 @@ export const PROVIDERS: Readonly<Record<string, (options: ProviderOptions) => Pr
   bitbucket: bitbucketProvider,
   github: githubProvider,
   gitlab: gitlabProvider,
+  http: httpHookProvider,
   local: localProvider,
 }
 

@@ -8,6 +8,7 @@ import { CONCLUSIONS, type Conclusion } from '../sandbox/world.ts'
 import { describePipelines, type PipelineHost } from './conformance.ts'
 import { DEPLOY_WORKFLOW, openScene, SHOP } from './github/forge-scene.ts'
 import { openGitlabScene } from './gitlab/gitlab-scene.ts'
+import { openReceiverHost, RECEIVER_CLAIMS } from './http-hook/conformance-host.ts'
 import { compileSupervisor } from './local/compiled-supervisor.ts'
 
 describePipelines(
@@ -196,3 +197,5 @@ describePipelines(
     }
   },
 )
+
+describePipelines('a receiver of webhooks', RECEIVER_CLAIMS, openReceiverHost)

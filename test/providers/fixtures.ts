@@ -29,6 +29,7 @@ export function connectOptions(
     bitbucket: null,
     local: null,
     allowedOrigins: [],
+    callbacks: { of: async () => [] },
     secrets: secretReader({
       env: { DRAVEN_SECRET_FORGE: CANARY_TOKEN, ...env },
       envPrefix: 'DRAVEN_SECRET_',

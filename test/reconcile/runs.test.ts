@@ -53,6 +53,18 @@ describe('a run at a provider that is in trouble', () => {
     expect(await bench.lockHeld()).toBe(false)
   })
 
+  it('gives its lock up in the end when it can neither be heard of nor be stopped', async () => {
+    bench.pipeline.observe = async () => {
+      throw new TransientFault('nothing was heard of it')
+    }
+    bench.pipeline.cancelFault = new RefusedFault('it cannot be stopped')
+    await runFor(29 * MINUTE_MS)
+    expect(await bench.lockHeld()).toBe(true)
+    await runFor(35 * MINUTE_MS)
+    expect(await bench.job(REQUEST)).toMatchObject({ status: 'failed', reason: { code: 'provider_unreachable' } })
+    expect(await bench.lockHeld()).toBe(false)
+  })
+
   it('is left alone for as long as the provider asks', async () => {
     bench.pipeline.calls = []
     bench.pipeline.fault = new TransientFault('rate limit', 20 * MINUTE_MS)
