@@ -11,7 +11,8 @@ export type CallbackMessage =
   | { type: 'log'; run: string | null; lines: readonly { stream: LogStream; text: string }[] }
   | { type: 'result'; run: string | null; result: CallbackResult; text: string | null }
 
-export const CALLBACK_RESULTS = ['succeeded', 'failed'] as const
+/** `canceled`: it stopped because it was told to. */
+export const CALLBACK_RESULTS = ['succeeded', 'failed', 'canceled'] as const
 export type CallbackResult = (typeof CALLBACK_RESULTS)[number]
 
 /** `event`: said by the pipeline about itself, or by us about the log. */
@@ -105,7 +106,11 @@ export function whyStop({ job, run, callback, fence }: Standing): Stop | null {
   if (run.state === 'refused' || run.state === 'ended') {
     return { code: 'given_up', reason: 'This attempt is on record as never started, so another may be made in its place.' }
   }
-  if (callback.result !== null) return { code: 'over', reason: `This run has said that it ${callback.result}.` }
+  if (callback.result !== null)
+    return {
+      code: 'over',
+      reason: `This run has said that it ${callback.result === 'canceled' ? 'was canceled' : callback.result}.`,
+    }
   if (job.cancelRequestedAt !== null) {
     return { code: 'cancel_asked', reason: `The run was asked to stop: ${job.reason.text}` }
   }

@@ -74,10 +74,12 @@ export function connectProviders(options: ConnectOptions): ConnectedProviders {
   }
 }
 
-/** The project as the provider that holds its code sees it. */
+/** The project as the provider that holds its code sees it: it runs none of its pipelines. */
 function atCode(project: Project): Project {
   const { code } = project.integration
-  return code === null ? project : { ...project, integration: { ...project.integration, ...code, code: null } }
+  return code === null
+    ? project
+    : { ...project, integration: { ...project.integration, ...code, code: null, pipelines: new Map() } }
 }
 
 /** The API's credential goes to the same host over git, and to no other. */

@@ -47,7 +47,8 @@ function logMessage(run: string | null, lines: unknown): CallbackMessage | strin
 }
 
 function resultMessage(run: string | null, result: unknown, text: unknown): CallbackMessage | string {
-  if (result !== 'succeeded' && result !== 'failed') return 'result must be succeeded or failed'
+  if (result !== 'succeeded' && result !== 'failed' && result !== 'canceled')
+    return 'result must be succeeded, failed or canceled'
   return { type: 'result', run, result, text: typeof text === 'string' && text !== '' ? shownLine(text) : null }
 }
 

@@ -38,6 +38,7 @@ describe('the documents', () => {
     'docs/config.md',
     'docs/reasons.md',
     'docs/github.md',
+    'docs/callbacks.md',
     'docs/http.md',
     'docs/threats.md',
     'example-config/README.md',

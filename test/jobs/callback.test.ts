@@ -47,6 +47,7 @@ describe('a run that asks whether it may act', () => {
     ['given_up', { run: runFor(job, { state: 'refused' }) }],
     ['given_up', { run: runFor(job, { state: 'ended' }) }],
     ['over', { callback: callback({ result: 'failed' }) }],
+    ['over', { callback: callback({ result: 'canceled' }) }],
     ['cancel_asked', { job: { ...job, cancelRequestedAt: NOW } }],
     ['fence_moved', { fence: 8 }],
     ['fence_moved', { fence: null }],

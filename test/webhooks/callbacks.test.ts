@@ -46,6 +46,7 @@ describe('what a pipeline says', () => {
     ],
     [{ type: 'log', run: null, lines: [] }, { type: 'log', run: null, lines: [] }, 202],
     [{ type: 'result', result: 'failed', text: 'exit 3' }, { type: 'result', run: null, result: 'failed', text: 'exit 3' }, 202],
+    [{ type: 'result', result: 'canceled' }, { type: 'result', run: null, result: 'canceled', text: null }, 202],
     [{ type: 'result', result: 'succeeded', text: '' }, { type: 'result', run: null, result: 'succeeded', text: null }, 202],
   ]
   it.each(good)('%j is understood and taken', async (body, message, status) => {

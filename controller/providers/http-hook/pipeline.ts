@@ -67,8 +67,7 @@ export function hookPipeline({ receiver, callbacks, selectors, clock, triggerTim
       if (!JOB_ID.test(externalId)) throw new RefusedFault(`${JSON.stringify(externalId)} is not a job id.`)
       const last = (await callbacks.of(externalId)).at(-1) ?? null
       if (last !== null && last.result !== null) {
-        const state = last.result === 'succeeded' ? 'success' : 'failed'
-        return { state, externalAttempt: 1, url: null, detail: last.detail }
+        return observation(RESULTS[last.result], last.detail)
       }
       const told = await statusOf(selector.selector, externalId)
       // A receiver that forgot a run does not end it: its pipeline spoke to us.
@@ -90,6 +89,8 @@ export function hookPipeline({ receiver, callbacks, selectors, clock, triggerTim
     },
   }
 }
+
+const RESULTS = { succeeded: 'success', failed: 'failed', canceled: 'canceled' } as const
 
 /** Of a run that nobody else tells about. */
 function byCallbacks(last: Callback | null, now: Instant): RunObservation {

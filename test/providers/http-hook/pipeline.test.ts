@@ -175,6 +175,8 @@ describe('a run of a receiver', () => {
     expect(await observe()).toMatchObject({ state: 'active' })
     scene.spoken[0] = { ...scene.spoken[0]!, result: 'failed', detail: 'exit code 3' }
     expect(await observe()).toMatchObject({ state: 'failed', detail: 'exit code 3' })
+    scene.spoken[0] = { ...scene.spoken[0]!, result: 'canceled', detail: null }
+    expect(await observe()).toMatchObject({ state: 'canceled' })
     scene.spoken[0] = { ...scene.spoken[0]!, result: 'succeeded', detail: null }
     expect(await observe()).toMatchObject({ state: 'success' })
   })
