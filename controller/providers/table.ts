@@ -6,6 +6,7 @@ import { bitbucketProvider } from './bitbucket/connection.ts'
 import { githubProvider } from './github/connection.ts'
 import { gitlabProvider } from './gitlab/connection.ts'
 import { httpHookProvider } from './http-hook/connection.ts'
+import { jenkinsProvider } from './jenkins/connection.ts'
 import { localProvider } from './local/connection.ts'
 import type { ProjectConnection, Provider, ProviderOptions } from './provider.ts'
 
@@ -15,6 +16,7 @@ export const PROVIDERS: Readonly<Record<string, (options: ProviderOptions) => Pr
   github: githubProvider,
   gitlab: gitlabProvider,
   http: httpHookProvider,
+  jenkins: jenkinsProvider,
   local: localProvider,
 }
 

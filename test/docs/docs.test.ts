@@ -40,6 +40,7 @@ describe('the documents', () => {
     'docs/github.md',
     'docs/callbacks.md',
     'docs/http.md',
+    'docs/jenkins.md',
     'docs/threats.md',
     'example-config/README.md',
   ])('have only links in %s that lead somewhere', (file) => {

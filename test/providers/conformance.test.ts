@@ -9,6 +9,7 @@ import { describePipelines, type PipelineHost } from './conformance.ts'
 import { DEPLOY_WORKFLOW, openScene, SHOP } from './github/forge-scene.ts'
 import { openGitlabScene } from './gitlab/gitlab-scene.ts'
 import { openReceiverHost, RECEIVER_CLAIMS } from './http-hook/conformance-host.ts'
+import { JENKINS_CLAIMS, openJenkinsHost } from './jenkins/conformance-host.ts'
 import { compileSupervisor } from './local/compiled-supervisor.ts'
 
 describePipelines(
@@ -199,3 +200,5 @@ describePipelines(
 )
 
 describePipelines('a receiver of webhooks', RECEIVER_CLAIMS, openReceiverHost)
+
+describePipelines('Jenkins', JENKINS_CLAIMS, openJenkinsHost)

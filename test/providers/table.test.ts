@@ -20,7 +20,7 @@ const localProject = (more = {}) => project({ provider: 'local', ...more })
 
 describe('the table of providers', () => {
   it('lists what documents may name', () => {
-    expect(Object.keys(PROVIDERS)).toEqual(['bitbucket', 'github', 'gitlab', 'http', 'local'])
+    expect(Object.keys(PROVIDERS)).toEqual(['bitbucket', 'github', 'gitlab', 'http', 'jenkins', 'local'])
   })
 
   it('connects a local project to the commands and repositories of the controller only', async () => {

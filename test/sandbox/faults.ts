@@ -108,8 +108,8 @@ function matches(on: string, operation: string): boolean {
 /** What git's transport can suffer, and the two kinds that mean something to a few operations only. */
 const GIT_KINDS: readonly string[] = ['drop_before', 'error_before', 'slow_before']
 const ONLY_ON: Readonly<Record<string, RegExp>> = {
-  stale_list: /^(actions\/list-workflow-runs|pipelines\/list$|receiver\/status$)/,
-  cancel_ignored: /^(actions\/(force-)?cancel-workflow-run|pipelines\/cancel|receiver\/stop)$/,
+  stale_list: /^(actions\/list-workflow-runs|pipelines\/list$|receiver\/status$|queue\/list$|job\/builds$)/,
+  cancel_ignored: /^(actions\/(force-)?cancel-workflow-run|pipelines\/cancel|receiver\/stop|queue\/cancel|build\/stop)$/,
 }
 
 function assertFits({ on, kind }: FaultRule, operations: readonly string[]): void {
