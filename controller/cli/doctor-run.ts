@@ -3,6 +3,7 @@ import { ConfigFault, RefusedFault, TransientFault } from '../errors.ts'
 import { silentLogger } from '../log.ts'
 import type { DesiredState, Project } from '../model/desired-state.ts'
 import type { AccessReport } from '../providers/access.ts'
+import { atCode } from '../providers/at-code.ts'
 import type { ConnectedProviders } from '../providers/table.ts'
 import type { SecretReader } from '../secrets/references.ts'
 import { readSettings, type Settings } from '../settings.ts'
@@ -33,6 +34,7 @@ export async function* runChecks(io: Io): AsyncGenerator<Check> {
   yield await webhookCheck(settings, surroundings.secrets)
   const read = await readConfig(settings, surroundings.providers)
   yield read.check
+  yield* callbackCheck(settings, read.desired)
   const reports: AccessReport[] = []
   yield* access(settings, surroundings.providers, read.desired, reports)
   yield* clockCheck(reports)
@@ -102,6 +104,20 @@ async function readConfig(settings: Settings, providers: ConnectedProviders): Pr
   }
 }
 
+/** Whoever asks for callbacks has pipelines that do nothing without. */
+function* callbackCheck({ publicUrl }: Settings, desired: DesiredState | null): Generator<Check> {
+  const asking = [...(desired?.projects.values() ?? [])].filter((project) => project.active && project.integration.callbacks)
+  if (asking.length === 0) return
+  const names = asking.map(({ name }) => name).join(', ')
+  yield publicUrl === null
+    ? fail(
+        'callbacks',
+        `asked for by ${names}, whose jobs are refused`,
+        'Set DRAVEN_PUBLIC_URL to where pipelines reach this controller.',
+      )
+    : ok('callbacks', `of ${names} come to ${publicUrl}/callbacks`)
+}
+
 /** One look for each repository, however many projects share it. */
 async function* access(
   settings: Settings,
@@ -109,15 +125,21 @@ async function* access(
   desired: DesiredState | null,
   reports: AccessReport[],
 ): AsyncGenerator<Check> {
-  const targets = new Map<string, 'config' | Project>()
-  if (providers.configHost !== null) targets.set('config', 'config')
+  const targets = new Map<string, { name: string; target: 'config' | Project }>()
+  if (providers.configHost !== null) targets.set('config', { name: 'access config', target: 'config' })
   for (const project of desired?.projects.values() ?? []) {
-    const { provider, apiUrl, repoFullName, credentialRef } = project.integration
-    const key = JSON.stringify([provider, apiUrl, repoFullName, credentialRef])
-    if (project.active && !targets.has(key)) targets.set(key, project)
+    if (!project.active) continue
+    const where = [
+      { name: `access ${project.name}`, target: project },
+      { name: `access ${project.name} code`, target: atCode(project) },
+    ]
+    for (const { name, target } of where) {
+      const { provider, apiUrl, repoFullName, credentialRef } = target.integration
+      const key = JSON.stringify([provider, apiUrl, repoFullName, credentialRef])
+      if (!targets.has(key)) targets.set(key, { name, target })
+    }
   }
-  for (const target of targets.values()) {
-    const name = target === 'config' ? 'access config' : `access ${target.name}`
+  for (const { name, target } of targets.values()) {
     if (target !== 'config' && target.integration.provider === 'local') {
       yield localCheck(name, settings)
       continue

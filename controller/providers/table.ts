@@ -2,6 +2,7 @@ import { RefusedFault } from '../errors.ts'
 import type { Project } from '../model/desired-state.ts'
 import type { ConfigHost, Connections } from '../reconcile/ports.ts'
 import type { AccessReport } from './access.ts'
+import { atCode } from './at-code.ts'
 import { bitbucketProvider } from './bitbucket/connection.ts'
 import { githubProvider } from './github/connection.ts'
 import { gitlabProvider } from './gitlab/connection.ts'
@@ -74,14 +75,6 @@ export function connectProviders(options: ConnectOptions): ConnectedProviders {
     describeAccess: async (target) =>
       target === 'config' ? (config?.describeAccess() ?? null) : connection(target).describeAccess(),
   }
-}
-
-/** The project as the provider that holds its code sees it: it runs none of its pipelines. */
-function atCode(project: Project): Project {
-  const { code } = project.integration
-  return code === null
-    ? project
-    : { ...project, integration: { ...project.integration, ...code, code: null, pipelines: new Map() } }
 }
 
 /** The API's credential goes to the same host over git, and to no other. */

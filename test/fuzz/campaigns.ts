@@ -1,3 +1,4 @@
+import { callbacks } from './callbacks.ts'
 import type { Campaign } from './campaign.ts'
 import { http } from './http.ts'
 import { patterns } from './patterns.ts'
@@ -7,4 +8,4 @@ import { windows } from './windows.ts'
 import { yaml } from './yaml.ts'
 
 // Each knows the type of its own input; who runs them has no need to.
-export const CAMPAIGNS = [yaml, webhooks, refs, patterns, windows, http] as unknown as readonly Campaign[]
+export const CAMPAIGNS = [yaml, webhooks, callbacks, refs, patterns, windows, http] as unknown as readonly Campaign[]

@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { systemClock } from '../../controller/clock.ts'
+import { silentLogger } from '../../controller/log.ts'
 import { readSettings } from '../../controller/settings.ts'
 import { createMetrics } from '../../controller/status-page/metrics.ts'
 import { statusApp } from '../../controller/status-page/status-app.ts'
+import { callbackApp } from '../../controller/webhooks/callbacks.ts'
 import { emptyWorld, liveOf, viewsOf } from '../status-page/fixture.ts'
 import { intake } from '../webhooks/intake.ts'
 import { target } from './raw-http.ts'
@@ -35,7 +37,8 @@ describe('what strangers reach', () => {
       allowedHosts: null,
       metrics: createMetrics(),
     })
-    const routes = [...intake().app.routes, ...pages.routes]
+    const callbacks = callbackApp({ answer: async () => ({ kind: 'unknown' }), log: silentLogger })
+    const routes = [...intake().app.routes, ...callbacks.routes, ...pages.routes]
       .filter(({ path, method }) => path !== '/*' || method !== 'ALL')
       .map(({ method, path }) => `${method} ${path}`)
     expect([...new Set(routes)].toSorted()).toEqual([
@@ -59,6 +62,7 @@ describe('what strangers reach', () => {
       'GET /readyz',
       'GET /system',
       'GET /version',
+      'POST /callbacks/jobs/:id',
       'POST /webhooks/:integration',
     ])
   })

@@ -3,6 +3,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { draven } from '../cli/run.ts'
 import { type Jenkins, startJenkins } from '../sandbox/jenkins/jenkins.ts'
 import type { EmulatedBuild, EmulatedJob, EmulatedParameter } from '../sandbox/jenkins/world.ts'
 import { requestFile, SHOP_PROJECT } from '../scenarios/config-files.ts'
@@ -117,6 +118,21 @@ describe('the Jenkinsfile, with the gate, against a real controller', () => {
     expect(build.result).toBe('FAILURE')
     const { lines } = (await scene.controller.store.views.job(job.id))!
     expect(lines.filter(({ text }) => text.includes('task deploy'))).toHaveLength(1)
+  })
+
+  it('is found in order by the doctor, with the code beside it', async () => {
+    const doctor = async (env: Record<string, string>) => (await draven(['doctor'], { clock: scene.clock, env })).stdout
+    const told = await doctor(scene.env)
+    expect(told).toMatch(/^ok {4}callbacks +of shop come to http/m)
+    expect(told).toMatch(/^ok {4}access shop +acme\/shop by a token$/m)
+    expect(told).toMatch(/^ok {4}access shop code +acme\/shop by an app/m)
+    const { DRAVEN_PUBLIC_URL: _, ...unreachable } = scene.env
+    jenkins.job('shop/deploy', declared().slice(1))
+    expect(await doctor(unreachable)).toMatch(
+      /^fail {2}callbacks +asked for by shop, whose jobs are refused\n +fix: Set DRAVEN_PUBLIC_URL/m,
+    )
+    expect(await doctor(scene.env)).toMatch(/^fail {2}access shop +.*missing: the parameters JOB_ID of shop\/deploy/m)
+    jenkins.job('shop/deploy', declared())
   })
 
   it('is taken out of the queue when its request is withdrawn', async () => {
