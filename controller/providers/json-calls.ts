@@ -23,6 +23,10 @@ export interface JsonCall {
   /** What to call it in messages: no host, no query. */
   label: string
   body?: object
+  /** Sent as it is, in the place of a body. */
+  content?: { type: string; text: string }
+  /** What is no JSON is undefined, where it would be a fault: not every answer has to say something. */
+  mayBeWordless?: true
   signal?: AbortSignal | undefined
 }
 
@@ -50,6 +54,7 @@ export function jsonCalls(host: JsonHost): SendJson {
     const credential = await host.credential().catch((error: unknown) => {
       throw beforeTheCall(error)
     })
+    const content = call.body === undefined ? call.content : { type: 'application/json', text: JSON.stringify(call.body) }
     let response: Response
     try {
       response = await host.fetch(call.url, {
@@ -58,9 +63,9 @@ export function jsonCalls(host: JsonHost): SendJson {
           ...credential,
           accept: 'application/json',
           'user-agent': 'draven',
-          ...(call.body === undefined ? {} : { 'content-type': 'application/json' }),
+          ...(content === undefined ? {} : { 'content-type': content.type }),
         },
-        ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
+        ...(content === undefined ? {} : { body: content.text }),
         ...(call.signal === undefined ? {} : { signal: call.signal }),
       })
     } catch (error) {
@@ -71,7 +76,7 @@ export function jsonCalls(host: JsonHost): SendJson {
     }
     const data = response.status === 204 ? null : parsed(await response.text())
     if (!response.ok) throw faultOf(host, response, data, call.label)
-    if (data === undefined) throw notUnderstood(host.name, call.label, response.status)
+    if (data === undefined && !call.mayBeWordless) throw notUnderstood(host.name, call.label, response.status)
     return { data: data as Data, status: response.status, headers: response.headers }
   }
 }
@@ -158,7 +163,8 @@ function statedRetryMs(host: JsonHost, headers: Headers): number | null {
   return host.retryMs?.(headers) ?? null
 }
 
-function beforeTheCall(error: unknown): unknown {
+/** Nothing that counts was sent yet: whatever went wrong, the call that would have acted was not made. */
+export function beforeTheCall(error: unknown): unknown {
   if (!(error instanceof TransientFault)) return error
   return new TransientFault(error.message, error.retryAfterMs, { cause: { sent: false, status: null } satisfies CallFailure })
 }

@@ -6,7 +6,7 @@
 #   draven-gate.sh run -- COMMAND…     Claim, run the command, send its lines, stop it when told to, tell how it ended.
 #
 # Reads CALLBACK_URL and CALLBACK_TOKEN, which DRAVEN hands to the pipeline of a project with `callbacks: true`, and DRAVEN_RUN: a name
-# of this run that no other run has. It is made from what GitHub, GitLab, Jenkins and Gitea tell when it is not given.
+# of this run that no other run has. It is made from what GitHub, Gitea, GitLab, Bitbucket and Jenkins tell when it is not given.
 # Nobody to ask means no: without these it stops. Nothing secret is printed, and the token is in no list of processes.
 set -eu
 umask 077
@@ -21,6 +21,7 @@ run_name() {
   if [ -n "${DRAVEN_RUN:-}" ]; then printf '%s' "$DRAVEN_RUN"
   elif [ -n "${GITHUB_RUN_ID:-}" ]; then printf '%s/%s' "$GITHUB_RUN_ID" "${GITHUB_RUN_ATTEMPT:-1}"
   elif [ -n "${CI_PIPELINE_ID:-}" ]; then printf '%s/%s' "$CI_PIPELINE_ID" "${CI_JOB_ID:-}"
+  elif [ -n "${BITBUCKET_STEP_UUID:-}" ]; then printf '%s/%s' "$BITBUCKET_STEP_UUID" "${BITBUCKET_STEP_RUN_NUMBER:-1}"
   elif [ -n "${BUILD_TAG:-}" ]; then printf '%s' "$BUILD_TAG"
   fi
 }

@@ -102,7 +102,8 @@ describe.each(['sh', 'bash'])('the gate script under %s', (shell) => {
     await gate(['claim'], { DRAVEN_RUN: '', GITHUB_RUN_ID: '77', GITHUB_RUN_ATTEMPT: '2' })
     await gate(['claim'], { DRAVEN_RUN: '', CI_PIPELINE_ID: '5', CI_JOB_ID: '6' })
     await gate(['claim'], { DRAVEN_RUN: '', BUILD_TAG: 'jenkins-shop-9' })
-    expect(heard).toMatchObject([{ run: '77/2' }, { run: '5/6' }, { run: 'jenkins-shop-9' }])
+    await gate(['claim'], { DRAVEN_RUN: '', BITBUCKET_STEP_UUID: '{8}', BITBUCKET_STEP_RUN_NUMBER: '2' })
+    expect(heard).toMatchObject([{ run: '77/2' }, { run: '5/6' }, { run: 'jenkins-shop-9' }, { run: '{8}/2' }])
   })
 
   it('asks again when the answer does not come, and does nothing when none ever does', async () => {

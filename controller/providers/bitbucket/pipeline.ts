@@ -4,6 +4,7 @@ import type { PipelineProvider, RunHandle, RunQuery, StartOutcome, Trigger } fro
 import { isCommitSha } from '../../model/names.ts'
 import { unlessMissing } from '../json-calls.ts'
 import { startWithin } from '../start-outcome.ts'
+import { told } from '../told.ts'
 import { pageOf } from './ci.ts'
 import { jobReader } from './claims.ts'
 import { type BitbucketClient, pages } from './client.ts'
@@ -30,8 +31,9 @@ export function bitbucketPipeline(options: BitbucketPipelineOptions): PipelinePr
   const jobOf = jobReader(client)
 
   async function dispatch(trigger: Trigger, signal: AbortSignal): Promise<StartOutcome> {
-    const told = { JOB_ID: trigger.jobId, ENV: trigger.environment, REF: trigger.ref, TYPE: trigger.type, SHA: trigger.sha }
-    const variables = Object.entries(told).map(([key, value]) => ({ type: 'pipeline_variable', key, value, secured: false }))
+    const variables = Object.entries(told(trigger)).map(([key, value]) => {
+      return { type: 'pipeline_variable', key, value, secured: key === 'CALLBACK_TOKEN' }
+    })
     const body = { type: 'pipeline', target: targetOf(trigger), variables }
     lists.forget()
     const { data } = await client.send<Pipeline>('POST', all, body, signal)

@@ -1,6 +1,7 @@
 import { RefusedFault } from '../../errors.ts'
 import type { Trigger } from '../../jobs/executor.ts'
-import { type CallOptions, notUnderstood, perform, secretOf } from '../call.ts'
+import type { Fetch } from '../http.ts'
+import { type JsonCall, jsonCalls, notUnderstood, tokenOf } from '../json-calls.ts'
 import type { ProviderOptions } from '../provider.ts'
 import { signed } from './signature.ts'
 
@@ -27,38 +28,37 @@ export interface ReceiverOptions extends Pick<ProviderOptions, 'secrets' | 'reda
   /** Without a slash at the end. */
   baseUrl: string
   secretRef: string
-  fetch: CallOptions['fetch']
+  fetch: Fetch
 }
 
 /** What servers answer to a method or a path that they do not have. */
 const NOT_OFFERED: readonly (number | null)[] = [404, 405, 501]
 
 export function receiver(options: ReceiverOptions): Receiver {
-  const calls: CallOptions = { ...options, system: `The receiver on ${new URL(options.baseUrl).host}` }
+  const { secrets, redactor, clock, fetch, baseUrl, secretRef } = options
+  const name = `The receiver on ${new URL(baseUrl).host}`
 
-  /** `id` names the call and its repetitions, of which there are none by us. */
-  async function ask(method: 'GET' | 'DELETE', selector: string, jobId: string, signal?: AbortSignal) {
-    const url = new URL(`${addressOf(options.baseUrl, selector)}?job_id=${encodeURIComponent(jobId)}`)
-    const secret = await secretOf(options.secretRef, options)
-    const now = options.clock.now()
-    const id = `${jobId}-${method.toLowerCase()}-${now}`
-    const headers = signed(id, `${method} ${url.pathname}${url.search}`, secret, now)
-    return perform({ method, url: url.href, label: `${method} ${url.pathname}`, headers, signal }, calls)
+  /** `id` names the call and its repetitions, of which there are none by us; `proved` is what is signed. */
+  function send(id: string, proved: string, call: Omit<JsonCall, 'label'>) {
+    async function credential(): Promise<Record<string, string>> {
+      return signed(id, proved, await tokenOf({ secrets, tokenRef: secretRef, redactor }), clock.now())
+    }
+    const label = `${call.method} ${new URL(call.url).pathname}`
+    return jsonCalls({ name, credential, fetch, redactor })<unknown>({ ...call, label, mayBeWordless: true })
+  }
+
+  function ask(method: 'GET' | 'DELETE', selector: string, jobId: string, signal?: AbortSignal) {
+    const url = new URL(`${addressOf(baseUrl, selector)}?job_id=${encodeURIComponent(jobId)}`)
+    const id = `${jobId}-${method.toLowerCase()}-${clock.now()}`
+    return send(id, `${method} ${url.pathname}${url.search}`, { method, url: url.href, signal })
   }
 
   return {
     async start(trigger, signal) {
-      const url = addressOf(options.baseUrl, trigger.selector.selector)
-      const secret = await secretOf(options.secretRef, options)
-      const body = JSON.stringify(bodyOf(trigger))
-      const headers = {
-        'content-type': 'application/json',
-        ...signed(`${trigger.jobId}-${trigger.attempt}`, body, secret, options.clock.now()),
-      }
-      const { data } = await perform(
-        { method: 'POST', url, label: `POST ${new URL(url).pathname}`, headers, body, signal },
-        calls,
-      )
+      const url = addressOf(baseUrl, trigger.selector.selector)
+      const text = JSON.stringify(bodyOf(trigger))
+      const call = { method: 'POST', url, content: { type: 'application/json', text }, signal } as const
+      const { data } = await send(`${trigger.jobId}-${trigger.attempt}`, text, call)
       return typeof data === 'object' && data !== null ? data : {}
     },
 
@@ -68,7 +68,7 @@ export function receiver(options: ReceiverOptions): Receiver {
         const run = typeof data === 'object' && data !== null && 'run' in data ? data.run : undefined
         if (run === null) return null
         if (typeof run === 'object' && 'state' in run && typeof run.state === 'string') return run as ToldRun
-        throw notUnderstood(calls.system, `GET ${selector}`, status)
+        throw notUnderstood(name, `GET ${selector}`, status)
       } catch (error) {
         if (error instanceof RefusedFault && NOT_OFFERED.includes(error.status)) return 'not offered'
         throw error
@@ -80,7 +80,7 @@ export function receiver(options: ReceiverOptions): Receiver {
         await ask('DELETE', selector, jobId)
       } catch (error) {
         if (!(error instanceof RefusedFault && NOT_OFFERED.includes(error.status))) throw error
-        throw new RefusedFault(`${calls.system} cannot stop a run; its pipeline is told to when it next speaks.`, error.status)
+        throw new RefusedFault(`${name} cannot stop a run; its pipeline is told to when it next speaks.`, error.status)
       }
     },
   }

@@ -1,5 +1,6 @@
 import type { RunObservation } from '../../jobs/executor.ts'
-import { type JenkinsClient, jobPath, unlessStatus } from './client.ts'
+import { unlessMissing } from '../json-calls.ts'
+import { type JenkinsClient, jobPath } from './client.ts'
 
 interface WithParameters {
   /** One of them has the parameters; others are empty objects. */
@@ -52,12 +53,12 @@ export function undeclared({ property = [] }: Job, wanted: readonly string[]): s
 }
 
 export function readBuild(client: JenkinsClient, selector: string, number: number): Promise<Build | null> {
-  return unlessStatus([404], () => client.get<Build>(`${jobPath(selector)}/${number}`, BUILD))
+  return unlessMissing(() => client.get<Build>(`${jobPath(selector)}/${number}`, BUILD))
 }
 
 /** Null: there is none, or it left the queue more than five minutes ago. */
 export function readItem(client: JenkinsClient, id: number): Promise<QueueItem | null> {
-  return unlessStatus([404], () => client.get<QueueItem>(`/queue/item/${id}`, ITEM))
+  return unlessMissing(() => client.get<QueueItem>(`/queue/item/${id}`, ITEM))
 }
 
 export async function queueItems(client: JenkinsClient): Promise<readonly QueueItem[]> {

@@ -1,6 +1,9 @@
 import { ConfigFault, RefusedFault } from '../../errors.ts'
-import { type Answer, type CallOptions, notUnderstood, perform, secretOf } from '../call.ts'
+import type { Fetch } from '../http.ts'
+import { type JsonAnswer, jsonCalls, notUnderstood, tokenOf } from '../json-calls.ts'
 import type { ProviderOptions } from '../provider.ts'
+
+const HOST = 'Jenkins'
 
 /** Calls on one Jenkins. Every call is one HTTP request and throws only TransientFault, RefusedFault or ConfigFault. */
 export interface JenkinsClient {
@@ -9,14 +12,14 @@ export interface JenkinsClient {
   /** `tree` names what is asked for: without it Jenkins tells everything it has. */
   get<Data>(path: string, tree: string, signal?: AbortSignal): Promise<Data>
   /** A redirect is a RefusedFault with its status: several answers of Jenkins are one. */
-  post(path: string, form: Readonly<Record<string, string>>, signal?: AbortSignal): Promise<Answer>
+  post(path: string, form: Readonly<Record<string, string>>, signal?: AbortSignal): Promise<JsonAnswer<unknown>>
 }
 
 export interface JenkinsClientOptions extends Pick<ProviderOptions, 'secrets' | 'redactor' | 'clock'> {
   baseUrl: string
   /** Of a secret `user:token`. */
   credentialRef: string
-  fetch: CallOptions['fetch']
+  fetch: Fetch
 }
 
 /**
@@ -24,19 +27,19 @@ export interface JenkinsClientOptions extends Pick<ProviderOptions, 'secrets' | 
  * token does not need (jenkinsci/jenkins, ApiCrumbExclusion).
  */
 export function jenkinsClient(options: JenkinsClientOptions): JenkinsClient {
-  const { baseUrl } = options
-  const calls: CallOptions = { ...options, system: 'Jenkins' }
+  const { baseUrl, secrets, redactor, fetch, credentialRef } = options
+  const perform = jsonCalls({ name: HOST, credential, fetch, redactor })
 
-  async function authorization(): Promise<string> {
-    const secret = await secretOf(options.credentialRef, options)
-    if (!/^[^:]+:.+$/.test(secret)) {
+  async function credential(): Promise<Record<string, string>> {
+    const pair = await tokenOf({ secrets, tokenRef: credentialRef, redactor })
+    if (!/^[^:]+:.+$/.test(pair)) {
       throw new ConfigFault(
         'The credential of Jenkins is not of the form user:token.',
         'Store the user, a colon and an API token.',
       )
     }
-    options.redactor.learn(secret.slice(secret.indexOf(':') + 1))
-    return `Basic ${Buffer.from(secret).toString('base64')}`
+    redactor.learn(pair.slice(pair.indexOf(':') + 1))
+    return { authorization: `Basic ${Buffer.from(pair).toString('base64')}` }
   }
 
   return {
@@ -44,26 +47,15 @@ export function jenkinsClient(options: JenkinsClientOptions): JenkinsClient {
 
     async get<Data>(path: string, tree: string, signal?: AbortSignal) {
       const url = `${baseUrl}${path}/api/json?tree=${encodeURIComponent(tree)}`
-      const headers = { authorization: await authorization() }
-      const { data, status } = await perform({ method: 'GET', url, label: `GET ${path}`, headers, signal }, calls)
-      if (typeof data !== 'object' || data === null) throw notUnderstood('Jenkins', `GET ${path}`, status)
-      return data as Data
+      const { data, status } = await perform<Data>({ method: 'GET', url, label: `GET ${path}`, signal })
+      if (typeof data !== 'object' || data === null) throw notUnderstood(HOST, `GET ${path}`, status)
+      return data
     },
 
-    async post(path, form, signal) {
-      const headers = { authorization: await authorization(), 'content-type': 'application/x-www-form-urlencoded' }
-      const body = new URLSearchParams(form).toString()
-      return perform({ method: 'POST', url: `${baseUrl}${path}`, label: `POST ${path}`, headers, body, signal }, calls)
+    post(path, form, signal) {
+      const content = { type: 'application/x-www-form-urlencoded', text: new URLSearchParams(form).toString() }
+      return perform({ method: 'POST', url: `${baseUrl}${path}`, label: `POST ${path}`, content, mayBeWordless: true, signal })
     },
-  }
-}
-
-export async function unlessStatus<T>(statuses: readonly number[], send: () => Promise<T>): Promise<T | null> {
-  try {
-    return await send()
-  } catch (error) {
-    if (error instanceof RefusedFault && error.status !== null && statuses.includes(error.status)) return null
-    throw error
   }
 }
 

@@ -1,10 +1,11 @@
 import { RefusedFault } from '../../errors.ts'
 import type { AccessReport } from '../access.ts'
 import { allowedApiUrl, guardedFetch } from '../http.ts'
+import { unlessMissing } from '../json-calls.ts'
 import { noCode } from '../no-code.ts'
 import type { Provider, ProviderOptions } from '../provider.ts'
 import { readJob, undeclared } from './builds.ts'
-import { type JenkinsClient, jenkinsClient, unlessStatus } from './client.ts'
+import { type JenkinsClient, jenkinsClient } from './client.ts'
 import { jenkinsPipeline } from './pipeline.ts'
 
 /** A Jenkins of one's own. It runs pipelines; the code is elsewhere. */
@@ -41,7 +42,7 @@ async function describeAccess(
   const missing: string[] = []
   const notes = ['Jenkins does not tell whether the account may build and cancel.']
   for (const selector of selectors) {
-    const job = await unlessStatus([404], () => readJob(client, selector))
+    const job = await unlessMissing(() => readJob(client, selector))
     if (job === null) {
       missing.push(`Job/Read of ${selector}`)
       continue

@@ -1,7 +1,7 @@
 import { type Clock, type Instant, MINUTE_MS, toIso } from '../../clock.ts'
 import { RefusedFault } from '../../errors.ts'
 import type { PipelineProvider, RunHandle, RunObservation, RunQuery, StartOutcome, Trigger } from '../../jobs/executor.ts'
-import { beforeTheCall } from '../call.ts'
+import { beforeTheCall, unlessMissing } from '../json-calls.ts'
 import { startWithin } from '../start-outcome.ts'
 import { namesSomeJob } from '../text.ts'
 import { told } from '../told.ts'
@@ -18,7 +18,7 @@ import {
   undeclared,
   wordsOf,
 } from './builds.ts'
-import { type JenkinsClient, jobOf, jobPath, unlessStatus } from './client.ts'
+import { type JenkinsClient, jobOf, jobPath } from './client.ts'
 import { stopping } from './stopping.ts'
 
 export interface JenkinsPipelineOptions {
@@ -142,7 +142,7 @@ export function jenkinsPipeline({ client, selectors, clock, triggerTimeoutMs }: 
         const job = jobOf(item.task.url ?? '')
         if (item.executable && job !== null) await stop(id, job, item.executable.number)
         // 404: it has just left the queue; it is asked again.
-        else await unlessStatus([302, 303, 404], () => client.post(`/queue/cancelItem?id=${id}`, {}))
+        else await unlessMissing(() => client.post(`/queue/cancelItem?id=${id}`, {}), [302, 303, 404])
         return
       }
       for (const selector of selectors) {

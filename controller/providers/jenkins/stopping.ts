@@ -1,5 +1,6 @@
 import { type Clock, type Instant, SECOND_MS } from '../../clock.ts'
-import { type JenkinsClient, jobPath, unlessStatus } from './client.ts'
+import { unlessMissing } from '../json-calls.ts'
+import { type JenkinsClient, jobPath } from './client.ts'
 
 /** How long each way to stop a build is given before the next, which is ruder. */
 const PATIENCE_MS = 30 * SECOND_MS
@@ -23,8 +24,8 @@ export function stopping(client: JenkinsClient, clock: Clock): Stopping {
     const way = WAYS[Math.min(Math.floor(Math.max(now - since, 0) / PATIENCE_MS), WAYS.length - 1)]!
     const build = `${jobPath(selector)}/${number}`
     // Heard or not, Jenkins answers with a redirect to a page. 404: this kind of job has no such way.
-    const ask = (word: string) => unlessStatus([302, 303], () => client.post(`${build}/${word}`, {}))
+    const ask = (word: string) => unlessMissing(() => client.post(`${build}/${word}`, {}), [302, 303])
     if (way === 'stop') await ask('stop')
-    else await unlessStatus([404], () => ask(way))
+    else await unlessMissing(() => ask(way))
   }
 }

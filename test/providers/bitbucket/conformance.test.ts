@@ -49,6 +49,7 @@ for (const variables of [true, false])
           later()
           forge.setPipeline(id, PIPELINE_WORDS.find((each) => each === word) ?? 'FAILED')
         },
+        callbacks: true,
         link: /^http.*\/acme\/shop\/pipelines\/results\/\d+$/,
         faults: {
           strike(call, kind) {

@@ -1,8 +1,7 @@
-import type { AddressInfo } from 'node:net'
-import { createAdaptorServer, type HttpBindings } from '@hono/node-server'
-import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
-import { type Context, Hono } from 'hono'
+import type { HttpBindings } from '@hono/node-server'
+import { Hono } from 'hono'
 import type { FaultRule } from '../faults.ts'
+import { afterActing, beforeActing, hangUp, listenOnLoopback, type ServerContext } from '../loopback.ts'
 import { pick } from './tree.ts'
 import {
   type EmulatedBuild,
@@ -14,26 +13,16 @@ import {
   type World,
 } from './world.ts'
 
-type Bindings = { Bindings: HttpBindings }
 type Operation = (typeof OPERATIONS)[number]
 
 /** On a free port of the loopback interface, below `/ci` as behind many a proxy. */
 export async function listen(world: World): Promise<{ origin: string; close(): Promise<void> }> {
-  const app = new Hono<Bindings>()
+  const app = new Hono<{ Bindings: HttpBindings }>()
   app.all('/ci/*', (context) => serve(world, context))
-  const server = createAdaptorServer({ fetch: app.fetch, hostname: '127.0.0.1' })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()))
-  return {
-    origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve())
-        if ('closeAllConnections' in server) server.closeAllConnections()
-      }),
-  }
+  return listenOnLoopback(app)
 }
 
-async function serve(world: World, context: Context<Bindings>): Promise<Response> {
+async function serve(world: World, context: ServerContext): Promise<Response> {
   const { method } = context.req
   const path = new URL(context.req.url).pathname.replace(/^\/ci/, '')
   const form = new URLSearchParams(await context.req.text())
@@ -43,13 +32,11 @@ async function serve(world: World, context: Context<Bindings>): Promise<Response
     return new Response('<html>Not Found</html>', { status: 404 })
   }
   const fault = world.faults.draw(route.operation)
-  if (fault?.kind === 'drop_before') return hangUp(context)
-  if (fault?.kind === 'error_before') return page(502)
-  if (fault?.kind === 'rate_limited') return page(429, { 'retry-after': '60' })
-  if (fault?.kind === 'rate_limited_bare') return page(429)
+  const early = await beforeActing(world.clock, fault)
+  if (early !== null) return early === 'hang up' ? hangUp(context) : early
   const answer = mayCall(world, context) ? act(world, route, context, form, fault) : page(401)
-  if (fault?.kind === 'accept_then_drop') return hangUp(context)
-  return fault?.kind === 'error_after' ? page(502) : answer
+  const late = await afterActing(world.clock, fault)
+  return late === 'hang up' ? hangUp(context) : (late ?? answer)
 }
 
 interface Route {
@@ -79,13 +66,13 @@ function routeOf(method: string, path: string, tree: string): Route | null {
 }
 
 /** Basic, by an API token: that needs no crumb. */
-function mayCall({ accounts }: World, context: Context): boolean {
+function mayCall({ accounts }: World, context: ServerContext): boolean {
   const pair = Buffer.from(/^Basic (.+)$/.exec(context.req.header('authorization') ?? '')?.[1] ?? '', 'base64').toString()
   const [user = '', token = ''] = pair.split(':')
   return token !== '' && accounts.get(user) === token
 }
 
-function act(world: World, route: Route, context: Context, form: URLSearchParams, fault: FaultRule | null): Response {
+function act(world: World, route: Route, context: ServerContext, form: URLSearchParams, fault: FaultRule | null): Response {
   const tell = (value: unknown) => Response.json(pick(context.req.query('tree') ?? '', value))
   const young = (at: number) => fault?.kind === 'stale_list' && world.clock.now() - at < (fault.youngerThanMs ?? 0)
   const job = world.jobs.get(route.job)
@@ -188,9 +175,4 @@ function itemBody({ rootUrl }: World, item: EmulatedItem) {
 
 function page(status: number, headers: Record<string, string> = {}): Response {
   return new Response('<html>Jenkins</html>', { status, headers: { 'content-type': 'text/html', ...headers } })
-}
-
-function hangUp(context: Context<Bindings>): Response {
-  context.env.incoming.socket.destroy()
-  return RESPONSE_ALREADY_SENT
 }

@@ -1,10 +1,9 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
-import type { AddressInfo } from 'node:net'
-import { createAdaptorServer, type HttpBindings } from '@hono/node-server'
-import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
+import type { HttpBindings } from '@hono/node-server'
 import { type Context, Hono } from 'hono'
 import { type Clock, MINUTE_MS, SECOND_MS } from '../../../controller/clock.ts'
 import { type FaultRule, type Faults, faultTable } from '../faults.ts'
+import { afterActing, beforeActing, hangUp, listenOnLoopback } from '../loopback.ts'
 
 export interface ReceivedRun {
   path: string
@@ -96,29 +95,18 @@ export async function startReceiver({ clock, secret, tells = true, stops = true 
   const app = new Hono<{ Bindings: HttpBindings }>()
   app.all('/hooks/*', async (context) => {
     const text = await context.req.text()
-    const operation = OPERATIONS[context.req.method as keyof typeof OPERATIONS]
-    const fault = faults.draw(operation)
-    if (fault?.kind === 'drop_before') return hangUp(context)
-    if (fault?.kind === 'error_before') return new Response('Bad Gateway', { status: 502 })
-    if (fault?.kind === 'rate_limited') return Response.json({}, { status: 429, headers: { 'retry-after': '60' } })
-    if (fault?.kind === 'rate_limited_bare') return Response.json({}, { status: 429 })
+    const fault = faults.draw(OPERATIONS[context.req.method as keyof typeof OPERATIONS])
+    const early = await beforeActing(clock, fault)
+    if (early !== null) return early === 'hang up' ? hangUp(context) : early
     const wrong = whyNotProved(context, text, secret, clock.now())
     if (wrong !== null) receiver.complaints.push(wrong)
     if (wrong !== null) return Response.json({ error: wrong }, { status: 401 })
     const answer = act(context, text, fault)
-    if (fault?.kind === 'accept_then_drop') return hangUp(context)
-    return fault?.kind === 'error_after' ? new Response('Bad Gateway', { status: 502 }) : answer
+    const late = await afterActing(clock, fault)
+    return late === 'hang up' ? hangUp(context) : (late ?? answer)
   })
-  const server = createAdaptorServer({ fetch: app.fetch, hostname: '127.0.0.1' })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()))
-  return Object.assign(receiver, {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/hooks`,
-    close: () =>
-      new Promise<void>((resolve) => {
-        server.close(() => resolve())
-        if ('closeAllConnections' in server) server.closeAllConnections()
-      }),
-  })
+  const { origin, close } = await listenOnLoopback(app)
+  return Object.assign(receiver, { url: `${origin}/hooks`, close })
 }
 
 /** By the words of Standard Webhooks, not by our code: where there is no body, method and address stand in its place. */
@@ -132,9 +120,4 @@ function whyNotProved(context: Context, body: string, secret: string, now: numbe
   const [, given = ''] = /^v1,(.+)$/.exec(context.req.header('webhook-signature') ?? '') ?? []
   const claimed = Buffer.from(given, 'base64')
   return claimed.length === wanted.length && timingSafeEqual(claimed, wanted) ? null : 'the signature does not fit'
-}
-
-function hangUp(context: Context<{ Bindings: HttpBindings }>): Response {
-  context.env.incoming.socket.destroy()
-  return RESPONSE_ALREADY_SENT
 }
