@@ -71,7 +71,7 @@ async function init(io: Io, directory: string, options: InitOptions): Promise<Ex
       selector: pipeline.selector,
       checks: pipeline.checks,
     },
-    admin: { person: nameOf(login), name: name ?? login, login, email },
+    admin: { person: nameOf(forge === 'bitbucket' ? (name ?? login) : login), name: name ?? login, login, email },
     zone: options.zone ?? 'UTC',
   }
   const files = skeleton(skeletonOptions)
@@ -132,13 +132,16 @@ async function look(io: Io, options: InitOptions): Promise<Found> {
   return { checkout, forge, host: remote?.host ?? '', repo, pipeline: proposePipeline(forge, checkout.files) }
 }
 
+/** Accounts are known by login, on Bitbucket by UUID: anybody may take any nickname there. */
 async function adminLogin(io: Io, { admin }: InitOptions, { forge }: Found): Promise<string> {
-  const login = (admin ?? (await io.ask?.(`Your login at ${FORGE_WORDS[forge].name}? `)) ?? '').trim()
-  if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(login)) return login
+  const { name, account, example } = FORGE_WORDS[forge]
+  const login = (admin ?? (await io.ask?.(`Your ${account} at ${name}? `)) ?? '').trim().replace(/^\{(.*)\}$/, '$1')
+  const form = forge === 'bitbucket' ? /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/ : /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/
+  if (form.test(login)) return login
   throw new CommandFault(
     EXIT.usage,
     'A config repository needs a first admin.',
-    `Name your account at ${FORGE_WORDS[forge].name}: --admin arossi.`,
+    `Give the ${account} of your account at ${name}: --admin ${example}.`,
   )
 }
 
@@ -167,12 +170,23 @@ function nameOf(text: string): string {
   return name === '' ? 'deploys' : name.slice(0, 60)
 }
 
-const FORGE_WORDS: Readonly<Record<ForgeName, { name: string; api: (host: string) => string | null }>> = {
-  github: { name: 'GitHub', api: (host) => (host === 'github.com' ? null : `https://${host}/api/v3`) },
-  gitlab: { name: 'GitLab', api: (host) => (host === 'gitlab.com' ? null : `https://${host}/api/v4`) },
-  bitbucket: { name: 'Bitbucket', api: () => null },
-  gitea: { name: 'Gitea', api: (host) => `https://${host}/api/v1` },
-  forgejo: { name: 'Forgejo', api: (host) => `https://${host}/api/v1` },
+interface ForgeWords {
+  name: string
+  /** What names an account there. */
+  account: string
+  example: string
+  /** Address of the API of a server; null where there is one for all. */
+  api(host: string): string | null
+}
+
+const BY_LOGIN = { account: 'login', example: 'arossi' }
+
+const FORGE_WORDS: Readonly<Record<ForgeName, ForgeWords>> = {
+  github: { ...BY_LOGIN, name: 'GitHub', api: (host) => (host === 'github.com' ? null : `https://${host}/api/v3`) },
+  gitlab: { ...BY_LOGIN, name: 'GitLab', api: (host) => (host === 'gitlab.com' ? null : `https://${host}/api/v4`) },
+  bitbucket: { name: 'Bitbucket', account: 'UUID', example: '8b1f2c04-6d0e-4f5b-9a3c-2f7e1d6c5b4a', api: () => null },
+  gitea: { ...BY_LOGIN, name: 'Gitea', api: (host) => `https://${host}/api/v1` },
+  forgejo: { ...BY_LOGIN, name: 'Forgejo', api: (host) => `https://${host}/api/v1` },
 }
 
 interface Outcome extends Found {

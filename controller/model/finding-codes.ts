@@ -188,6 +188,26 @@ export const FINDING_CODES = {
     explanation:
       'Its path names a project or environment that is not in projects/. An open job for it is refused; an ended one is not touched.',
   },
+  DRV1309: {
+    title: 'The provider has no such pipeline',
+    explanation:
+      'What names a pipeline differs between providers: a workflow file, a custom pipeline, a job, a path. One that its provider cannot mean would be refused at the first trigger, after everybody approved.',
+  },
+  DRV1310: {
+    title: 'CI success is required where none can be read',
+    explanation:
+      'The policy asks for successful CI, and the project is where no CI results can be read from. Every request would wait for them in vain, so the environment is unusable until the policy or the project changes.',
+  },
+  DRV1311: {
+    title: 'A run there cannot be stopped',
+    explanation:
+      'The provider offers no way to stop a run from outside. A run over `max_run_minutes`, or of a withdrawn request, keeps the lock of its environment until it ends by itself or somebody stops it there.',
+  },
+  DRV1312: {
+    title: 'Fewer people may approve than the policy needs',
+    explanation:
+      'Approvals are counted per person with the role approver or admin there, and never those of the requester or of the authors. With fewer such people than `approvals_required` no request can ever be approved.',
+  },
   DRV1401: {
     title: 'The pattern is not understood',
     explanation: 'Patterns are RE2 expressions: linear in time, hence without look-around and back-references.',

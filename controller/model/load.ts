@@ -1,5 +1,6 @@
 import { HOUR_MS } from '../clock.ts'
-import { type ConfigFile, type ConfigFiles, contentOf, missingFile, ownFindings } from './config-file.ts'
+import { approverFindings } from './approvers.ts'
+import { type ConfigFile, type ConfigFiles, contentOf, hasErrors, missingFile, ownFindings } from './config-file.ts'
 import { findingFrom } from './defect.ts'
 import type { DesiredState, Repository, UnusableRequest } from './desired-state.ts'
 import { parseDocument, refused } from './document.ts'
@@ -88,6 +89,10 @@ function resolve(survey: TreeSurvey, files: ConfigFiles, input: LoadInput): Desi
     ...(survey.refusal ? tree : [...repository.findings, ...access.findings]),
     ...[...policies.values(), ...projects.values()].flatMap((resolved) => resolved.findings),
     ...environments.findings,
+    // Without an access.yaml that can be read that is what is wrong, once.
+    ...(hasErrors(access.findings)
+      ? []
+      : approverFindings(files.Environment, { ...access, environments: environments.environments })),
     ...freezes.findings,
     ...holds.findings,
     ...requests.findings,

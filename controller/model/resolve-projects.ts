@@ -15,6 +15,7 @@ import type { Finding } from './finding.ts'
 import { groupBy } from './group-by.ts'
 import { type EnvironmentKey, environmentKey } from './names.ts'
 import { quoted } from './printable.ts'
+import { traitsOf } from './provider-traits.ts'
 import type { ResolvedPolicy } from './resolve-policies.ts'
 import { unknownName } from './unknown-name.ts'
 
@@ -32,12 +33,6 @@ export interface ResolvedEnvironments {
 }
 
 const DEFAULT_MAX_RUN_MINUTES = 60
-/** Each forge's own CI. Elsewhere a project says whose results it believes. */
-const DEFAULT_CI_APPS = new Map([
-  ['github', ['github-actions']],
-  ['gitlab', ['gitlab-ci']],
-  ['bitbucket', ['bitbucket-pipelines']],
-])
 
 /** `environments`: names of the environment files of each project, usable or not. */
 export function resolveProjects(
@@ -63,7 +58,25 @@ function resolveProject(file: ConfigFile<'Project'>, environments: readonly stri
       place: placeAt(file, pointer, true),
     })
   }
+  findings.push(...selectorFindings(file, content))
   return { file, project: hasErrors(findings) ? null : projectOf(file, name, content), findings }
+}
+
+/** A pipeline that its provider cannot mean would be refused at the first trigger, after everybody approved. */
+function selectorFindings(file: ConfigFile, { integration }: ProjectDocument): Finding[] {
+  const { pattern, allowed, example } = traitsOf(integration.provider).selector
+  return Object.entries(integration.pipelines).flatMap(([environment, pipeline]) => {
+    const selector = typeof pipeline === 'string' ? pipeline : pipeline.selector
+    if (pattern.test(selector)) return []
+    const pointer = `/integration/pipelines/${environment}${typeof pipeline === 'string' ? '' : '/selector'}`
+    return [
+      findingAt(file, 'DRV1309', pointer, {
+        message: `${quoted(selector)} names no pipeline of ${integration.provider}`,
+        allowed,
+        help: `write it like \`${example}\`; docs/${integration.provider}.md has more`,
+      }),
+    ]
+  })
 }
 
 /** A name that is given in the document and differs from the one in the path. */
@@ -101,7 +114,7 @@ function projectOf(file: ConfigFile, name: string, content: ProjectDocument): Pr
       code: code && { provider: code.provider, apiUrl: code.api_url ?? null, credentialRef: code.credential_ref ?? null },
       ci: {
         requiredChecks: ci?.required_checks ?? [],
-        apps: ci?.apps ?? DEFAULT_CI_APPS.get(code?.provider ?? integration.provider) ?? [],
+        apps: ci?.apps ?? traitsOf(code?.provider ?? integration.provider).ciApps,
       },
     },
     place: placeAt(file, ''),
@@ -131,13 +144,15 @@ export function resolveEnvironments(
       const result = resolveEnvironment(file, { projects, policies, siblings })
       if ('environment' in result) environments.set(key, result.environment)
       else unusable.set(key, [...result.own, ...result.inherited])
-      if ('own' in result) findings.push(...result.own)
+      findings.push(...result.own)
     }
   }
   return { environments, unusable, findings }
 }
 
-type EnvironmentResult = { environment: Environment } | { own: readonly Finding[]; inherited: readonly Finding[] }
+type EnvironmentResult =
+  | { environment: Environment; own: readonly Finding[] }
+  | { own: readonly Finding[]; inherited: readonly Finding[] }
 
 function resolveEnvironment(file: ConfigFile<'Environment'>, near: Neighbours): EnvironmentResult {
   const content = contentOf(file)
@@ -168,6 +183,7 @@ function resolveEnvironment(file: ConfigFile<'Environment'>, near: Neighbours): 
       canonical: canonicalOf(file),
       place: placeAt(file, ''),
     },
+    own: stopFindings(file, content, project),
   }
 }
 
@@ -212,14 +228,41 @@ function pipelineFindings(file: ConfigFile, project: ResolvedProject | undefined
 }
 
 function ciFindings(file: ConfigFile, project: ResolvedProject | undefined, policy: ResolvedPolicy | undefined): Finding[] {
-  if (!project?.project || !policy?.policy?.requireCiSuccess || project.project.integration.ci.requiredChecks.length > 0)
-    return []
+  if (!project?.project || !policy?.policy?.requireCiSuccess) return []
+  const { provider, code, ci } = project.project.integration
+  const codeProvider = code?.provider ?? provider
+  const required = { label: 'policy', place: placeAt(policy.file, '/require_ci_success') }
+  if (traitsOf(codeProvider).ciApps.length === 0) {
+    return [
+      findingAt(file, 'DRV1310', '/policy', {
+        message: `the policy ${quoted(policy.policy.name)} requires CI success, and ${codeProvider} has no CI whose results could be read`,
+        allowed: 'a policy with `require_ci_success: false`',
+        related: required,
+        help: 'let the pipeline itself check what it deploys, or keep the code where CI results can be read',
+      }),
+    ]
+  }
+  if (ci.requiredChecks.length > 0) return []
   return [
     findingAt(file, 'DRV1304', '/policy', {
       message: `the policy ${quoted(policy.policy.name)} requires CI success, but the project names no check`,
       allowed: 'a policy with `require_ci_success: false`, or at least one required check in the project',
-      related: { label: 'policy', place: placeAt(policy.file, '/require_ci_success') },
+      related: required,
       help: `add \`ci: { required_checks: [build] }\` (the names of your checks) to ${project.file.path}`,
+    }),
+  ]
+}
+
+function stopFindings(file: ConfigFile, content: EnvironmentDocument, project: ResolvedProject | undefined): Finding[] {
+  const provider = project?.project?.integration.provider
+  if (provider === undefined || traitsOf(provider).stopsRuns) return []
+  const pointer = content.max_run_minutes === undefined ? '/kind' : '/max_run_minutes'
+  return [
+    findingAt(file, 'DRV1311', pointer, {
+      severity: 'warning',
+      message: `${provider} offers no way to stop a run, so one over its time keeps the lock until it ends by itself`,
+      allowed: null,
+      help: 'give the steps of its workflow a timeout of their own',
     }),
   ]
 }

@@ -41,12 +41,13 @@ describe('draven init', () => {
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
     await expect(stdout.replaceAll(cwd, '')).toMatchFileSnapshot('../golden/cli/init.txt')
     const validated = await draven(['validate', 'deploys'], { cwd })
-    // One admin is enough to begin with, and worth a warning for as long as it stays so.
+    // One admin is enough to begin with, and worth a warning for as long as nobody else can approve.
     expect(validated).toMatchObject({
       code: 0,
-      stdout: expect.stringContaining('1 project, 3 environments, 0 requests: 1 warning'),
+      stdout: expect.stringContaining('1 project, 3 environments, 0 requests: 2 warnings'),
     })
     expect(validated.stdout).toContain('only one person is an admin everywhere')
+    expect(validated.stdout).toContain('the policy needs 2 approvals, and only arossi may approve here')
     const remote = execFileSync('git', ['-C', join(cwd, 'deploys'), 'remote', 'get-url', 'origin'], { encoding: 'utf8' })
     expect(remote).toBe('git@github.com:acme/deploys.git\n')
   })
@@ -65,7 +66,8 @@ describe('draven init', () => {
     ['https://codeberg.org/acme/shop', 'forgejo', 'acme/shop', 'https://codeberg.org/acme/deploys'],
   ])('reads from %s that it is %s', async (url, forge, repo, remote) => {
     const cwd = checkout(url, {})
-    const { code, stdout } = await draven([...ARGS, '--json'], { cwd })
+    const admin = forge === 'bitbucket' ? '{8b1f2c04-6d0e-4f5b-9a3c-2f7e1d6c5b4a}' : 'arossi'
+    const { code, stdout } = await draven([...ARGS.slice(0, -1), admin, '--json'], { cwd })
     expect(code).toBe(0)
     expect(JSON.parse(stdout)).toMatchObject({ forge, repo, settings: { DRAVEN_CONFIG_REPO_URL: remote } })
     expect((await draven(['validate', 'deploys'], { cwd })).code).toBe(0)
@@ -97,6 +99,11 @@ describe('draven init', () => {
     expect(stderr).toContain(words)
     expect(existsSync(join(cwd, 'deploys'))).toBe(false)
     expect(readdirSync(join(cwd, 'shop')).sort()).toEqual(['.git', '.github'])
+  })
+
+  it('asks for the UUID of an account on Bitbucket, where anybody may take any name', async () => {
+    const cwd = checkout('git@bitbucket.org:acme/shop.git', {})
+    expect(await draven(ARGS, { cwd })).toMatchObject({ code: 2, stderr: expect.stringContaining('UUID') })
   })
 
   it.each([
