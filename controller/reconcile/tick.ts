@@ -108,9 +108,11 @@ async function decideAndApply(
       continue
     }
     const starts = steps.some((step) => step.kind === 'start' || step.kind === 'retry')
-    if (starts && isOld(engine) && engine.memory.health.sourceError === null) {
+    const unreadable = engine.memory.health.sourceError !== null
+    // Time passes in between: what was readable a moment ago when this began may be old by now.
+    if (starts && isOld(engine) && !(unreadable && accepted.state.frozen !== null)) {
       const before = accepted
-      accepted = whileReadable(engine, await lookAtRepository(engine, facts, nudges))
+      accepted = whileReadable(engine, unreadable ? accepted : await lookAtRepository(engine, facts, nudges))
       forgetEdited(engine, observed.jobs, before, accepted)
       continue
     }

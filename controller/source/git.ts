@@ -42,6 +42,8 @@ export interface Git {
   remoteRef(remote: GitRemote, ref: string): Promise<string | null>
   /** Copies one remote ref, forced, to a private one. */
   fetchRef(remote: GitRemote, ref: string, into: string): Promise<void>
+  /** The same for a commit that no ref of the remote may hold any more. RefusedFault or TransientFault when it is not given. */
+  fetchCommit(remote: GitRemote, commit: CommitSha, into: string): Promise<void>
   /** Packs what many small fetches left behind. */
   repack(): Promise<void>
   looseObjects(): Promise<number>
@@ -160,6 +162,10 @@ export function openGit(options: GitOptions): Git {
     async fetchRef({ url, authorization }, ref, into) {
       const refspec = `+${exactRef(ref)}:${into}`
       const outcome = await run(['fetch', ...FETCH_FLAGS, '--end-of-options', url, refspec], authorization)
+      if (outcome.exitCode !== 0) throw remoteFault(url, outcome.stderr)
+    },
+    async fetchCommit({ url, authorization }, commit, into) {
+      const outcome = await run(['fetch', ...FETCH_FLAGS, '--end-of-options', url, `+${commit}:${into}`], authorization)
       if (outcome.exitCode !== 0) throw remoteFault(url, outcome.stderr)
     },
     async repack() {

@@ -3,6 +3,7 @@ import pLimit from 'p-limit'
 import { ConfigFault, RefusedFault } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { type CommitSha, commitSha } from '../model/names.ts'
+import type { Snapshot } from '../model/snapshot.ts'
 import type { ConfigSource } from '../reconcile/ports.ts'
 import type { GitRemote } from './git.ts'
 import type { AuthorizationHeader } from './git-environment.ts'
@@ -94,9 +95,35 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
     return (await git.readRef(kept)) === expected && (await git.isCommit(expected))
   }
 
+  async function fetchCommit(commit: CommitSha): Promise<boolean> {
+    try {
+      // A mirror that has lost its own branch is damaged, and a person is told so.
+      if (head === null || !(await git.isCommit(commitSha(head))) || (await git.isCommit(commit))) return false
+      await git.fetchCommit(await remote(), commit, privateRef('commits', commit))
+      return true
+    } catch {
+      return false
+    }
+  }
+
+  /**
+   * A commit that was accepted by another process, or before this mirror was made, and has left the branch since (history was
+   * rewritten): hosts keep it for a while, and give it to whoever names it.
+   */
+  async function snapshot(commit: CommitSha): Promise<Snapshot> {
+    try {
+      return await repository.snapshot(commit)
+    } catch (error) {
+      const given = await oneAtATime(() => fetchCommit(commit))
+      // What is wrong with our own repository is said as it was.
+      if (!given) throw error
+      return repository.snapshot(commit)
+    }
+  }
+
   return {
     fetch: () => oneAtATime(fetch),
-    snapshot: repository.snapshot,
+    snapshot,
     readBlobs: repository.readBlobs,
     history: { ...repository.history, fetchPull: (headRef, expected) => oneAtATime(() => fetchPull(headRef, expected)) },
     close: repository.close,

@@ -17,10 +17,10 @@ export function isSafeRefName(name: string): boolean {
 
 /** A name made by `privateRef`. */
 export function isPrivateRef(name: string): boolean {
-  return /^refs\/draven\/(?:heads|pulls)\/[A-Za-z0-9._%-]+$/.test(name)
+  return /^refs\/draven\/(?:heads|pulls|commits)\/[A-Za-z0-9._%-]+$/.test(name)
 }
 
 /** One flat private name per foreign name, so that `a` and `a/b` never get in each other's way. */
-export function privateRef(namespace: 'heads' | 'pulls', name: string): string {
+export function privateRef(namespace: 'heads' | 'pulls' | 'commits', name: string): string {
   return `refs/draven/${namespace}/${encodeURIComponent(name)}`
 }

@@ -169,8 +169,9 @@ export function createChecks(truth: Truth): Checks {
       )
       must(
         'nobody is refused who asked rightly',
-        // The forge's list is given half a minute, by the controller's clock.
-        pull === undefined || jumpedAt >= job.createdAt,
+        // The forge's list is given half a minute, by the controller's clock. Of a branch that was rewritten, and merged with
+        // what it was rewritten to, nobody can say what brought a file.
+        pull === undefined || jumpedAt >= job.createdAt || wasRewritten(),
         () => `job ${job.id} came with pull request ${pull?.number} and was refused as pushed`,
       )
     }
@@ -181,6 +182,10 @@ export function createChecks(truth: Truth): Checks {
         () => `job ${job.id} ended as ${job.status} with a live run`,
       )
     }
+  }
+
+  function wasRewritten(): boolean {
+    return remote.moves.some((move, index) => index > 0 && !remote.isAncestor(remote.moves[index - 1]!.head, move.head))
   }
 
   function liveJobRuns(id: string): SimRun[] {

@@ -40,6 +40,8 @@ export interface Surroundings {
   forge: Forge
   pipelines: Pipelines
   checks: Checks
+  /** Are messages sent? That is a fourth of all steps, and next to nothing depends on it. */
+  sends: boolean
   /** The store as it is now: a lost one is followed by an empty one. */
   store: () => OpenStore
 }
@@ -99,9 +101,9 @@ export function startController(outside: Surroundings, actor: Actor): RunningCon
       version: 'sim',
     }),
   }
-  const courier = startCourier(engine, leadership)
+  const courier = outside.sends ? startCourier(engine, leadership) : null
   const readConfig = () => world.call(actor, 'store views.config', 'store', () => outside.store().views.config())
-  const loop = startReconciler(engine, { leadership, readConfig, afterPass: courier.wake })
+  const loop = startReconciler(engine, { leadership, readConfig, afterPass: () => courier?.wake() })
   leadership.start(loop.wake)
   return {
     actor,
@@ -143,9 +145,13 @@ function configSource({ world, remote, forge }: Surroundings, actor: Actor): Con
         return remote.head().id
       }),
     async snapshot(commit) {
-      const there = mirror(commit)
-      if (there === null) throw new RefusedFault(`the mirror has no commit ${commit}`)
-      return snapshotOf(there)
+      if (mirror(commit) === null) {
+        await world.call(actor, 'git fetch commit', 'read', (fault) => {
+          refuse(fault, 'git fetch commit')
+          add(commit)
+        })
+      }
+      return snapshotOf(mirror(commit)!)
     },
     readBlobs: async (ids) => new Map(ids.map((id) => [id, bytesOf(id)])),
     history: {
@@ -289,12 +295,16 @@ function pipelineProvider({ world, pipelines, checks }: Surroundings, actor: Act
         }),
       ),
     cancel: ({ externalId }) =>
-      world.call(actor, 'pipeline cancel', 'cancel', (fault) => {
-        const run = pipelines.runs.find((each) => each.id === externalId)
-        if (run !== undefined) checks.cancelAsked(run)
-        refuse(fault, 'canceling')
-        if (run !== undefined) pipelines.cancel(run)
-      }),
+      asked(
+        checks,
+        jobOf(pipelines.runs, externalId),
+        world.call(actor, 'pipeline cancel', 'cancel', (fault) => {
+          const run = pipelines.runs.find((each) => each.id === externalId)
+          if (run !== undefined) checks.cancelAsked(run)
+          refuse(fault, 'canceling')
+          if (run !== undefined) pipelines.cancel(run)
+        }),
+      ),
   }
 }
 

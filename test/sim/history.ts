@@ -50,6 +50,7 @@ export async function runHistory({ choices, tier, controllers: wanted, mark, wri
   const theme = THEMES[choices.pick(THEMES.length, 0.9)]!
   const startAt = theme.starts[choices.pick(theme.starts.length, 0.6)]!
   const rates = swarmRates(choices, theme.rates)
+  const sends = choices.pick(3) === 0
   const several = choices.pick(2, 0.1) === 1 ? 2 : 1
   const controllers = tier.share === null ? 1 : (wanted ?? several)
   const world = createWorld({ choices, settled: tier.settled, rates, startAt, mark: mark ?? (() => {}), write: write ?? null })
@@ -76,6 +77,7 @@ export async function runHistory({ choices, tier, controllers: wanted, mark, wri
     forge,
     pipelines,
     checks,
+    sends,
     store: tier.store,
   }
   const up: RunningController[] = []
@@ -186,7 +188,7 @@ export async function runHistory({ choices, tier, controllers: wanted, mark, wri
     restless =
       up.length < controllers
         ? 'a controller is down'
-        : await whatIsRestless({ now: world.now, remote, forge, pipelines }, checks, tier.store())
+        : await whatIsRestless({ now: world.now, remote, forge, pipelines }, checks, tier.store(), sends)
     return restless === null
   })
   if (checks.violation === null && restless !== null)

@@ -7,13 +7,13 @@ import { APP_REPOS, windowIsOpen } from './rules.ts'
 const ENDED = new Set(['success', 'failed', 'canceled', 'expired'])
 
 /** What is still under way although nothing hinders it, or waits for a reason that is not so; null when all is at rest. */
-export async function whatIsRestless(truth: Truth, checks: Checks, store: OpenStore): Promise<string | null> {
+export async function whatIsRestless(truth: Truth, checks: Checks, store: OpenStore, sends: boolean): Promise<string | null> {
   const { config } = checks.shadow
   // Nothing can be taken over from a repository that was never readable.
   if (config === null && truth.remote.head().rules.broken === 'draven.yaml') return null
   const counts = await store.views.counts()
   if (counts.inboxPending > 0) return `${counts.inboxPending} deliveries were not looked at`
-  if (counts.outboxPending > 0) return `${counts.outboxPending} messages were not sent`
+  if (sends && counts.outboxPending > 0) return `${counts.outboxPending} messages were not sent`
   const { shadow } = checks
   if (config === null) return 'no commit was ever accepted'
   for (const job of shadow.jobs.values()) {

@@ -90,6 +90,17 @@ test('a force-push is visible: the old head is no ancestor of the new one, and b
   expect(await textOf(mirror, forced, 'a.yaml')).toBe('a: 3\n')
 })
 
+test('a commit that has left the branch before the mirror was made is fetched by its id', async () => {
+  const remote = repository()
+  const base = remote.commit({ 'a.yaml': 'a: 1\n' })
+  const left = remote.commit({ 'a.yaml': 'a: 2\n' })
+  remote.git('reset', '--quiet', '--hard', base)
+  const mirror = await mirrorOf(remote.url)
+  expect(await mirror.fetch()).toBe(base)
+  expect(await textOf(mirror, left, 'a.yaml')).toBe('a: 2\n')
+  await expect(mirror.snapshot(commitSha('1'.repeat(40)))).rejects.toThrow()
+})
+
 test('a rewind is visible: the later commit is no ancestor of the head', async () => {
   const remote = repository()
   const base = remote.commit({ 'a.yaml': 'a: 1\n' })
