@@ -8,7 +8,7 @@ import { type HttpServer, openHttpServer } from '../../controller/http-server.ts
 import type { CallbackAnswer, CallbackMessage } from '../../controller/jobs/callback.ts'
 import { silentLogger } from '../../controller/log.ts'
 import { callbackApp } from '../../controller/webhooks/callbacks.ts'
-import { GATE, RUN } from './files.ts'
+import { GATE, noCurl, RUN } from './files.ts'
 
 const TOKEN = `dcb_${'a'.repeat(43)}`
 const JOB = '3f2504e0-4f89-51d3-9a0c-0305e82c3301'
@@ -20,7 +20,7 @@ interface Ran {
   stderr: string
 }
 
-describe.each(['sh', 'bash'])('the gate script under %s', (shell) => {
+describe.skipIf(noCurl).each(['sh', 'bash'])('the gate script under %s', (shell) => {
   let heard: CallbackMessage[]
   let answer: (message: CallbackMessage) => CallbackAnswer | Error
   let server: HttpServer

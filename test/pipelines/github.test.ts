@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { requestFile, SHOP_PROJECT, SHOP_REPO } from '../scenarios/config-files.ts'
 import { openScene, type Scene } from '../scenarios/scene.ts'
-import { GATE, pipelineFile, RUN, reachable } from './files.ts'
+import { GATE, noCurl, pipelineFile, RUN, reachable } from './files.ts'
 
 /** The workflow that people copy, with copies in the place of check-outs, which the emulated runner does not make. */
 function workflow(): string {
@@ -12,7 +12,7 @@ function workflow(): string {
   )
 }
 
-describe('the workflow for GitHub, with the gate, against a real controller', () => {
+describe.skipIf(noCurl)('the workflow for GitHub, with the gate, against a real controller', () => {
   let scene: Scene
   beforeAll(async () => {
     const project = SHOP_PROJECT.replace('  pipelines:', '  callbacks: true\n  pipelines:')

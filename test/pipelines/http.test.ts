@@ -4,13 +4,13 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { requestFile, SHOP_PROJECT } from '../scenarios/config-files.ts'
 import { openScene, type Scene } from '../scenarios/scene.ts'
-import { GATE, PIPELINES, reachable } from './files.ts'
+import { GATE, noCurl, PIPELINES, reachable } from './files.ts'
 
 const SECRET = `whsec_${randomBytes(24).toString('base64')}`
 /** Deploys until it is told to end, where the ref says so. */
 const COMMAND = 'case "$REF" in develop) echo "bringing $SHA to $ENV";; *) echo waiting; sleep 60;; esac'
 
-describe('the receiver for plain HTTP, with the gate, against a real controller', () => {
+describe.skipIf(noCurl)('the receiver for plain HTTP, with the gate, against a real controller', () => {
   let scene: Scene
   let receiver: ChildProcess
   let output = ''

@@ -8,7 +8,7 @@ import { type Jenkins, startJenkins } from '../sandbox/jenkins/jenkins.ts'
 import type { EmulatedBuild, EmulatedJob, EmulatedParameter } from '../sandbox/jenkins/world.ts'
 import { requestFile, SHOP_PROJECT } from '../scenarios/config-files.ts'
 import { openScene, type Scene } from '../scenarios/scene.ts'
-import { GATE, pipelineFile, RUN, reachable } from './files.ts'
+import { GATE, noCurl, pipelineFile, RUN, reachable } from './files.ts'
 
 const JENKINSFILE = pipelineFile('Jenkinsfile')
 
@@ -39,7 +39,7 @@ function agentOf(jenkins: Jenkins, root: string, children: Set<ChildProcess>) {
   }
 }
 
-describe('the Jenkinsfile, with the gate, against a real controller', () => {
+describe.skipIf(noCurl)('the Jenkinsfile, with the gate, against a real controller', () => {
   let scene: Scene
   let jenkins: Jenkins
   let root: string
