@@ -117,11 +117,18 @@ function fromBitbucketPipelines(files: ReadonlyMap<string, string>): PipelinePro
   const file = 'bitbucket-pipelines.yml'
   const text = files.get(file)
   if (text === undefined) return { selector: 'custom:deploy', file: null, missing: INPUTS, checks: [] }
-  const custom = Object.keys(record(record(record(read(text))?.['pipelines'])?.['custom']) ?? {})
+  const pipelines = record(record(read(text))?.['pipelines']) ?? {}
+  const custom = Object.keys(record(pipelines['custom']) ?? {})
+  const runsOnPush = ['default', 'branches', 'tags'].some((kind) => pipelines[kind] !== undefined)
   const name = custom.find((one) => one === 'deploy') ?? custom.find((one) => /deploy|release/i.test(one))
   // Variables need no declaration there: whoever does not use one does not see it.
   const missing = name === undefined ? INPUTS : INPUTS.filter((input) => !text.includes(input))
-  return { selector: `custom:${name ?? 'deploy'}`, file: name === undefined ? null : file, missing, checks: [] }
+  return {
+    selector: `custom:${name ?? 'deploy'}`,
+    file: name === undefined ? null : file,
+    missing,
+    checks: runsOnPush ? ['pipeline'] : [],
+  }
 }
 
 function read(text: string): unknown {

@@ -25,7 +25,7 @@ export function commentVoice(client: BitbucketClient): (message: CommentMessage,
 
   return async (message, known) => {
     const path = `${client.repository}/pullrequests/${message.pullRequest}/comments`
-    const content = { raw: `${MARKER}\n\n${cut(message.body, MAX_BODY - MARKER.length - 2)}` }
+    const content = { raw: `${MARKER}\n\n${cut(withoutHtml(message.body), MAX_BODY - MARKER.length - 2)}` }
     const body = { type: 'pullrequest_comment', content }
     const edited = (id: string | number) => unlessMissing(() => client.send('PUT', `${path}/${id}`, body), [403, 404])
     if (known !== null && /^\d{1,15}$/.test(known) && (await edited(known)) !== null) return known
@@ -34,4 +34,9 @@ export function commentVoice(client: BitbucketClient): (message: CommentMessage,
     const { data } = await client.send<Comment>('POST', path, body)
     return String(data.id)
   }
+}
+
+/** The two tags that our tables hold; Bitbucket shows tags as text. Those in values are spelt otherwise already. */
+function withoutHtml(body: string): string {
+  return body.replaceAll('<br>', ' · ').replace(/<\/?code>/g, '')
 }

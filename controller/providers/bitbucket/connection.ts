@@ -1,5 +1,6 @@
 import { RefusedFault } from '../../errors.ts'
 import type { Project } from '../../model/desired-state.ts'
+import type { CommitSha } from '../../model/names.ts'
 import { allowedApiUrl, guardedFetch } from '../http.ts'
 import type { Provider, ProviderOptions } from '../provider.ts'
 import { bitbucketAccess } from './access.ts'
@@ -62,8 +63,10 @@ export function bitbucketProvider(options: ProviderOptions): Provider {
     config(fullName) {
       const { client, source, budget } = connect(null, fullName, null)
       const members = memberReader(client, clock)
+      const branches = new Map<CommitSha, string>()
+      const reviews = bitbucketReviews({ client, members, branches, clock })
       return {
-        host: { provider: 'bitbucket', reviews: bitbucketReviews({ client, members, clock }), voice: bitbucketVoice(client) },
+        host: { provider: 'bitbucket', reviews, voice: bitbucketVoice(client, branches) },
         gitHosts: [new URL(webRoot(bitbucket?.apiUrl ?? BITBUCKET_API_URL)).host],
         gitAuthorization: async () => gitAuthorization(await credentialOf(source)),
         describeAccess: () => bitbucketAccess({ client, budget, purpose: 'config', clock }),

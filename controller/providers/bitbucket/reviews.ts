@@ -28,6 +28,8 @@ interface ListedRequest {
   merge_commit: { hash: string } | null
   created_on: string
   updated_on: string
+  /** Shown in a list on demand. */
+  participants?: Participant[]
   links: { html?: { href: string } }
 }
 
@@ -44,15 +46,40 @@ interface DiffStat {
 export interface BitbucketReviewsOptions {
   client: BitbucketClient
   members: MemberReader
+  /** Which branch each head was read from, for whoever speaks about it. */
+  branches: Map<CommitSha, string>
   clock: Clock
 }
 
 /** Pull requests of the config repository. */
-export function bitbucketReviews({ client, members, clock }: BitbucketReviewsOptions): ReviewHost {
+export function bitbucketReviews({ client, members, branches, clock }: BitbucketReviewsOptions): ReviewHost {
   const list = `${client.repository}/pullrequests`
   /** Where each pull request that was read comes from: Bitbucket serves no ref of its own for them. */
   const sources = new Map<number, Endpoint>()
   const merged = new Map<number, Instant>()
+  /** Did a list tell who stands where? Only then the same pull request may be compared with what the list says of it. */
+  let listTells = false
+
+  /** A review may leave no trace in `updated_on`, so the time of the newest stance counts as well. */
+  function changedAt({ updated_on: updatedOn, participants = [] }: ListedRequest): Instant {
+    const stances = listTells ? participants.map((each) => Date.parse(each.participated_on ?? updatedOn)) : []
+    return Math.max(Date.parse(updatedOn), ...stances)
+  }
+
+  async function summary(request: ListedRequest, mergedAt: Instant | null): Promise<PullRequestSummary> {
+    const isMerged = request.state === 'MERGED'
+    const headSha = await headOf(client, request)
+    branches.set(headSha, request.source.branch.name)
+    return {
+      number: request.id,
+      state: isMerged ? 'merged' : request.state === 'OPEN' ? 'open' : 'closed',
+      baseRef: request.destination.branch.name,
+      headSha,
+      mergeCommit: isMerged && request.merge_commit !== null ? await fullSha(client, request.merge_commit.hash) : null,
+      mergedAt,
+      updatedAt: changedAt(request),
+    }
+  }
 
   /** Only the log says when a pull request was merged, and that never changes. */
   async function mergedAt({ id, updated_on: updatedOn }: ListedRequest): Promise<Instant> {
@@ -69,14 +96,16 @@ export function bitbucketReviews({ client, members, clock }: BitbucketReviewsOpt
       const base = baseRef.replace(/["\\]/g, '')
       const changed = `updated_on>=${toIso(since - SECOND_MS).replace('Z', '+00:00')}`
       const q = `destination.branch.name="${base}" AND (state="OPEN" OR ${changed})`
-      const listed = await everything<ListedRequest>(client, list, { q, state: STATES, pagelen: 50 })
+      const query = { q, state: STATES, pagelen: 50, fields: '+values.participants' }
+      const listed = await everything<ListedRequest>(client, list, query)
+      listTells ||= listed.some(({ participants }) => participants !== undefined)
       const found: PullRequestSummary[] = []
       for (const request of listed) {
         sources.set(request.id, request.source)
         if (request.destination.branch.name !== baseRef) continue
         const merge = request.state === 'MERGED' ? await mergedAt(request) : null
         // One whose commits cannot be seen (a fork that is gone, or not for us) keeps none of the others from being read.
-        const short = await unlessRefused(() => summary(client, request, merge))
+        const short = await unlessRefused(() => summary(request, merge))
         if (short !== null) found.push(short)
       }
       return found.filter((request) => request.state === 'open' || request.updatedAt >= since)
@@ -87,7 +116,7 @@ export function bitbucketReviews({ client, members, clock }: BitbucketReviewsOpt
       sources.set(number, data.source)
       const activity = await activityOf(client, path)
       const mergedAt = activity.mergedAt ?? Date.parse(data.updated_on)
-      const short = await summary(client, data, data.state === 'MERGED' ? mergedAt : null)
+      const short = await summary(data, data.state === 'MERGED' ? mergedAt : null)
       const destination = data.destination.commit?.hash ?? ''
       const contributors = await contributorsOf(client, { path, source: short.headSha, destination })
       return {
@@ -130,19 +159,6 @@ const STATES = ['OPEN', 'MERGED', 'DECLINED', 'SUPERSEDED'] as const
 
 function isFork({ fullName }: BitbucketClient, { repository }: Endpoint): boolean {
   return repository?.full_name.toLowerCase() !== fullName.toLowerCase()
-}
-
-async function summary(client: BitbucketClient, request: ListedRequest, mergedAt: Instant | null): Promise<PullRequestSummary> {
-  const isMerged = request.state === 'MERGED'
-  return {
-    number: request.id,
-    state: isMerged ? 'merged' : request.state === 'OPEN' ? 'open' : 'closed',
-    baseRef: request.destination.branch.name,
-    headSha: await headOf(client, request),
-    mergeCommit: isMerged && request.merge_commit !== null ? await fullSha(client, request.merge_commit.hash) : null,
-    mergedAt,
-    updatedAt: Date.parse(request.updated_on),
-  }
 }
 
 /** The commits of a fork are in the fork alone. */

@@ -1,3 +1,4 @@
+import type { CommitSha } from '../../model/names.ts'
 import type { CheckMessage, PullRequestVoice } from '../../notify/publisher.ts'
 import { unlessMissing } from '../json-calls.ts'
 import { cut } from '../text.ts'
@@ -25,11 +26,14 @@ const REPORT_RESULTS = {
   canceled: 'FAILED',
 } as const satisfies Record<CheckMessage['state'], string>
 
+/** Branches of the heads that are spoken about, as far as they are known. */
+type Branches = ReadonlyMap<CommitSha, string>
+
 /** Build statuses, findings as a Code Insights report, and the comment, on pull requests of the config repository. */
-export function bitbucketVoice(client: BitbucketClient): PullRequestVoice {
+export function bitbucketVoice(client: BitbucketClient, branches: Branches): PullRequestVoice {
   return {
     async publishCheck(message) {
-      await publishStatus(client, message)
+      await publishStatus(client, message, branches.get(message.sha))
       if (message.name === 'draven/validate') await publishReport(client, message)
       // Bitbucket gives a status no id but the key that we chose.
       return message.name
@@ -39,13 +43,15 @@ export function bitbucketVoice(client: BitbucketClient): PullRequestVoice {
 }
 
 /** The same key on the same commit is the same status: posting says what it says from now on. */
-async function publishStatus(client: BitbucketClient, message: CheckMessage): Promise<void> {
+async function publishStatus(client: BitbucketClient, message: CheckMessage, branch: string | undefined): Promise<void> {
   await client.send('POST', `${client.repository}/commit/${message.sha}/statuses/build`, {
     type: 'build',
     key: message.name,
     name: message.name,
     state: STATUS_STATES[message.state],
     description: cut(message.title, MAX_STATUS_TEXT),
+    // This is what makes it one of the pull request, not of the commit alone.
+    ...(branch === undefined ? {} : { refname: branch }),
     // Bitbucket fills in what stands in braces; ours hold nothing of that kind.
     url: message.detailsUrl ?? `${client.webUrl}/commits/${message.sha}`,
   })

@@ -188,6 +188,20 @@ describe('pull requests of the config repository', () => {
     expect(await reviews.pullRequests({ baseRef: 'elsewhere" OR state="OPEN', since })).toEqual([])
   })
 
+  it('have changed when somebody approved, although Bitbucket does not count that as a change', async () => {
+    const { number } = await opened()
+    const listedAt = async (host: ReviewHost) =>
+      (await host.pullRequests({ baseRef: 'main', since: 0 })).find((each) => each.number === number)?.updatedAt
+    const before = await listedAt(reviews)
+    scene.forge.approve(CONFIG, number, 'bob')
+    expect([before, await listedAt(reviews)]).toEqual([scene.clock.now() - MINUTE_MS, scene.clock.now()])
+    expect((await reviews.pullRequest(number)).updatedAt).toBe(scene.clock.now())
+    // Where lists do not tell who stands where, nothing that a list cannot say is compared with it.
+    const plain = host((input, init) => fetch(String(input).replace(/&fields=[^&]*/, ''), init))
+    expect(await listedAt(plain)).toBe(before)
+    expect((await plain.pullRequest(number)).updatedAt).toBe(before)
+  })
+
   it('from a fork are judged nowhere, and say why', async () => {
     const fork = await scene.forge.fork(CONFIG, 'mallory')
     scene.forge.addMember(fork, BOT, 'read')

@@ -55,6 +55,14 @@ describe('a status on a pull request', () => {
     ])
   })
 
+  it('is one of the pull request, by its branch, once that was read', async () => {
+    const { sha, number } = await opened()
+    const { configHost } = scene.connect()
+    await configHost?.reviews.pullRequest(number)
+    await configHost?.voice.publishCheck(message(sha), null)
+    expect(posted(sha)).toMatchObject([{ refname: scene.forge.pull(CONFIG, number).sourceBranch }])
+  })
+
   it('takes the place of what it said before, and of what another said under its key', async () => {
     const { sha } = await opened()
     await voice.publishCheck(message(sha, { state: 'pending', title: 'Waits' }), null)
@@ -129,6 +137,12 @@ describe('the comment on a pull request', () => {
     const id = await voice.upsertComment({ pullRequest: number, body: 'one' }, null)
     expect(await voice.upsertComment({ pullRequest: number, body: 'two' }, id)).toBe(id)
     expect(comments(number).map(({ raw }) => raw)).toEqual(['[//]: # (draven)\n\ntwo'])
+  })
+
+  it('holds no tags, which Bitbucket would show', async () => {
+    const { number } = await opened()
+    await voice.upsertComment({ pullRequest: number, body: '| <code>a&#124;b</code> | one<br>two | &lt;br&gt; |' }, null)
+    expect(comments(number).map(({ raw }) => raw)).toEqual(['[//]: # (draven)\n\n| a&#124;b | one · two | &lt;br&gt; |'])
   })
 
   it('is found again by its mark when its id was lost, among many others', async () => {

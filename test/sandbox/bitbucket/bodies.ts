@@ -76,8 +76,18 @@ export function stepBody({ uuid, name, word }: Step) {
   return { type: 'pipeline_step', uuid, name, state: stateBody(word) }
 }
 
-export function statusBody({ key, name, state, description, url, createdAt, updatedAt }: Status) {
-  return { type: 'build', key, name, state, description, url, created_on: time(createdAt), updated_on: time(updatedAt) }
+export function statusBody({ key, name, refname, state, description, url, createdAt, updatedAt }: Status) {
+  return {
+    type: 'build',
+    key,
+    name,
+    ...(refname === null ? {} : { refname }),
+    state,
+    description,
+    url,
+    created_on: time(createdAt),
+    updated_on: time(updatedAt),
+  }
 }
 
 function endpoint(world: World, repository: Repository, branch: string, sha: string) {

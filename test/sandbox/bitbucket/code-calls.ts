@@ -37,8 +37,8 @@ export async function makeStatus(call: Call): Promise<Answer> {
   if (key === '' || key.length > 40) throw new Refusal(400, 'key: a status has a key of at most 40 characters')
   if (!(STATUS_STATES as readonly unknown[]).includes(body['state'])) throw new Refusal(400, 'state: unknown')
   if (textOf(body['url']) === '') throw new Refusal(400, 'url: this field is required')
-  const { name, description, url } = body
-  const status = { key, name: textOf(name), description: textOf(description), url: textOf(url) }
+  const { name, description, url, refname } = body
+  const status = { key, refname: textOf(refname) || null, name: textOf(name), description: textOf(description), url: textOf(url) }
   return created(statusBody(postStatus(world, repository, sha, { ...status, state: body['state'] as StatusState })))
 }
 

@@ -32,8 +32,8 @@ function named(): Node {
   return { type: 'object', properties: { type: { type: 'string' }, name: { type: 'string' } } }
 }
 
-/** Lists are cut into pages, sorted and filtered everywhere ("Pagination", "Filtering"). */
-const LIST_PARAMETERS = ['page', 'pagelen', 'q', 'sort']
+/** Lists are cut into pages, sorted, filtered and told in parts everywhere ("Pagination", "Filtering", "Partial responses"). */
+const LIST_PARAMETERS = ['page', 'pagelen', 'q', 'sort', 'fields']
 
 /** Calls that the slice leaves out, and answers that the description does not type, by the pages of the REST API reference. */
 const ANSWERS: Readonly<Record<string, { query?: readonly string[]; status: number; schema: Node | null }>> = {

@@ -114,6 +114,7 @@ function tellStatus(world: World, repository: Repository, { uuid, number, target
   postStatus(world, repository, target.commit, {
     key: createHash('md5').update(`${uuid} ${target.refName}`).digest('hex'),
     name: `Pipeline #${number}`,
+    refname: target.refName,
     state,
     description: '',
     url: `${world.origin}/${repository.fullName}/pipelines/results/${number}`,
@@ -121,6 +122,7 @@ function tellStatus(world: World, repository: Repository, { uuid, number, target
 }
 
 export interface NewStatus extends Pick<Status, 'key' | 'name' | 'description' | 'url'> {
+  refname?: string | null
   state: StatusState
 }
 
@@ -130,7 +132,7 @@ export function postStatus(world: World, repository: Repository, sha: string, st
   const list = repository.statuses.get(sha) ?? []
   repository.statuses.set(sha, list)
   const known = list.find((each) => each.key === status.key)
-  const posted: Status = known ?? { ...status, createdAt: now, updatedAt: now }
+  const posted: Status = known ?? { refname: null, ...status, createdAt: now, updatedAt: now }
   if (known === undefined) list.push(posted)
   else Object.assign(known, status, { updatedAt: now })
   const event = known === undefined ? 'repo:commit_status_created' : 'repo:commit_status_updated'

@@ -25,7 +25,9 @@ export function list({ world, repository, query }: Call): Answer {
       targetBranch === branch &&
       (state === 'OPEN' || updatedAt >= Date.parse(since ?? '')),
   )
-  return listed(fitting.map((pull) => pullBody(world, repository, pull, { whole: false })).reverse())
+  return listed(
+    fitting.map((pull) => pullBody(world, repository, pull, { whole: query.get('fields') === '+values.participants' })).reverse(),
+  )
 }
 
 export function get(call: Call): Answer {

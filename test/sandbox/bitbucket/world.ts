@@ -153,6 +153,7 @@ export type StatusState = (typeof STATUS_STATES)[number]
 export interface Status {
   key: string
   name: string
+  refname: string | null
   state: StatusState
   description: string
   url: string
