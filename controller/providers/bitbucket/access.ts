@@ -4,12 +4,14 @@ import { hostTimeOf, unlessMissing } from '../json-calls.ts'
 import type { CallBudget } from './budget.ts'
 import { type BitbucketClient, everything } from './client.ts'
 
-/** What a connection needs, by the names of access tokens and by those of API tokens; either will do. */
+/**
+ * What a connection needs, by the names of access tokens and by those of API tokens; either will do. By Bitbucket's description
+ * whoever may read may post statuses, reports and comments as well.
+ */
 const NEEDED: Readonly<Record<AccessPurpose, readonly (readonly [accessToken: string, apiToken: string])[]>> = {
   config: [
     ['repository', 'read:repository:bitbucket'],
-    ['repository:write', 'write:repository:bitbucket'],
-    ['pullrequest:write', 'write:pullrequest:bitbucket'],
+    ['pullrequest', 'read:pullrequest:bitbucket'],
   ],
   project: [
     ['repository', 'read:repository:bitbucket'],

@@ -28,9 +28,10 @@ describe('what a token for Bitbucket may do', () => {
   })
 
   it('on the config repository includes words on pull requests', async () => {
-    expect(await report('repository:write pullrequest:write', 'config')).toMatchObject({ repository: CONFIG, missing: [] })
+    expect(await report('repository pullrequest', 'config')).toMatchObject({ repository: CONFIG, missing: [] })
+    expect(await report('read:repository:bitbucket write:pullrequest:bitbucket', 'config')).toMatchObject({ missing: [] })
     expect(await report('repository', 'config')).toMatchObject({
-      missing: ['scope repository:write (write:repository:bitbucket)', 'scope pullrequest:write (write:pullrequest:bitbucket)'],
+      missing: ['scope pullrequest (read:pullrequest:bitbucket)'],
     })
   })
 
