@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { pipelineFile } from '../pipelines/files.ts'
 import { manualClock } from '../providers/fixtures.ts'
 import { type RawServer, rawServer } from '../providers/raw-server.ts'
 import { type Bitbucket, startBitbucket } from './bitbucket/forge.ts'
@@ -13,8 +14,6 @@ import { GIT_ENVIRONMENT } from './git/repository.ts'
 const SHOP = 'acme/shop'
 const described = existsSync(join(dirname(defaultSpecPath()), 'bitbucket.json'))
 if (!described) console.warn('Skipped: the description of Bitbucket is not there.')
-const EXAMPLE = readFileSync(new URL('../../example-config/pipelines/bitbucket-pipelines.yml', import.meta.url), 'utf8')
-const JOB = '3f2504e0-4f89-51d3-9a0c-0305e82c3301'
 
 let forge: Bitbucket
 let clock: ReturnType<typeof manualClock>
@@ -23,7 +22,11 @@ let receiver: RawServer | null = null
 beforeEach(async () => {
   root = mkdtempSync(join(tmpdir(), 'draven-bitbucket-'))
   clock = manualClock()
-  await start()
+  forge = await startBitbucket({ clock, root })
+  await forge.createRepo(SHOP, { files: { 'bitbucket-pipelines.yml': pipelineFile('bitbucket-pipelines.yml') } })
+  for (const nickname of ['alice', 'bob', 'mallory']) forge.user(nickname)
+  forge.addMember(SHOP, 'alice', 'write')
+  forge.addMember(SHOP, 'bob', 'read')
 })
 afterEach(async () => {
   await receiver?.close()
@@ -31,15 +34,6 @@ afterEach(async () => {
   await forge.close()
   rmSync(root, { recursive: true, force: true })
 })
-
-async function start(pipelines: 'manual' | 'process' = 'manual'): Promise<void> {
-  forge = await startBitbucket({ clock, root: join(root, pipelines), pipelines })
-  const run = { mode: '100755', content: '#!/bin/sh\necho "$TYPE $REF to $ENV by $JOB_ID: $(cat VERSION), $SHA"\n' } as const
-  await forge.createRepo(SHOP, { files: { 'bitbucket-pipelines.yml': EXAMPLE, 'deploy/run.sh': run, VERSION: 'one' } })
-  for (const nickname of ['alice', 'bob', 'mallory']) forge.user(nickname)
-  forge.addMember(SHOP, 'alice', 'write')
-  forge.addMember(SHOP, 'bob', 'read')
-}
 
 async function call(method: string, path: string, body?: unknown, token = forge.token('alice')): Promise<Response> {
   const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
@@ -164,51 +158,5 @@ describe('the emulated Bitbucket', () => {
     await forge.settle()
     expect(receiver.seen).toHaveLength(1)
     expect(forge.repository(SHOP).hooks.map(({ unsent }) => unsent)).toEqual([1])
-  })
-})
-
-describe('the pipelines file of the example', () => {
-  beforeEach(async () => {
-    await forge.close()
-    await start('process')
-  })
-
-  it.each(['deploy-stage', 'deploy-demo', 'deploy-prod'])(
-    'runs %s on exactly its commit, and says whose it is',
-    async (pattern) => {
-      const sha = (await forge.sha(SHOP, 'main')) ?? ''
-      await forge.commit(SHOP, 'main', { VERSION: 'two' }, { as: 'alice' })
-      const told = { JOB_ID: JOB, ENV: 'prod', REF: 'v1.4.2', TYPE: 'deploy', SHA: sha }
-      expect((await call('POST', `${shop}/pipelines`, pipelineBody(sha, told, pattern))).status).toBe(201)
-      await forge.settle()
-      const [pipeline] = forge.pipelines(SHOP)
-      expect(pipeline?.steps.map(({ log }) => log)).toEqual([`deploy v1.4.2 to prod by ${JOB}: one, ${sha}\n`])
-      expect(pipeline?.word).toBe('SUCCESSFUL')
-      const reports = (await (await call('GET', `${shop}/commit/${sha}/reports`)).json()) as { values: object[] }
-      expect(reports.values).toMatchObject([{ external_id: `draven-job-${JOB}`, details: `pipeline ${pipeline?.uuid}` }])
-      forge.assertClean()
-    },
-  )
-
-  it('deploys nothing when it runs on another commit than it was told', async () => {
-    const sha = (await forge.sha(SHOP, 'main')) ?? ''
-    const told = { JOB_ID: JOB, ENV: 'prod', REF: 'v1.4.2', TYPE: 'deploy', SHA: 'a'.repeat(40) }
-    await call('POST', `${shop}/pipelines`, pipelineBody(sha, told))
-    await forge.settle()
-    expect(forge.pipelines(SHOP)).toMatchObject([{ word: 'FAILED', steps: [{ log: '' }] }])
-  })
-
-  it('deploys nothing when it cannot say whose it is', async () => {
-    const sha = (await forge.sha(SHOP, 'main')) ?? ''
-    forge.faults.add({ on: 'reports/put', kind: 'error_before', times: 10 })
-    const definition = EXAMPLE.replace('--retry 5', '--retry 0')
-    const commit = await forge.commit(SHOP, 'main', { 'bitbucket-pipelines.yml': definition }, { as: 'alice' })
-    const told = { JOB_ID: JOB, ENV: 'prod', REF: 'v1.4.2', TYPE: 'deploy', SHA: commit }
-    await call('POST', `${shop}/pipelines`, pipelineBody(commit, told))
-    await forge.settle()
-    const [pipeline] = forge.pipelines(SHOP)
-    expect(pipeline?.word).toBe('FAILED')
-    expect(pipeline?.steps.map(({ log }) => log).join('')).not.toContain('deploy v1.4.2')
-    expect(sha).not.toBe(commit)
   })
 })

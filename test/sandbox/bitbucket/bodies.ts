@@ -45,7 +45,7 @@ function stateBody(word: PipelineWord) {
 }
 
 export function pipelineBody(world: World, repository: Repository, pipeline: Pipeline, tellsVariables: boolean) {
-  const { uuid, number, run, target, trigger, variables, creator, word, createdAt, completedAt } = pipeline
+  const { uuid, number, run, target, trigger, variables, secured, creator, word, createdAt, completedAt } = pipeline
   const { type, refType, refName, commit, selector } = target
   const given = Object.entries(variables)
   return {
@@ -66,10 +66,12 @@ export function pipelineBody(world: World, repository: Repository, pipeline: Pip
     has_variables: given.length > 0,
     created_on: time(createdAt),
     ...(completedAt === null ? {} : { completed_on: time(completedAt) }),
-    ...(tellsVariables
-      ? { variables: given.map(([key, value]) => ({ type: 'pipeline_variable', key, value, secured: false })) }
-      : {}),
+    ...(tellsVariables ? { variables: given.map(([key, value]) => variableBody(key, secured.has(key) ? null : value)) } : {}),
   }
+}
+
+function variableBody(key: string, value: string | null) {
+  return { type: 'pipeline_variable', key, secured: value === null, ...(value === null ? {} : { value }) }
 }
 
 export function stepBody({ uuid, name, word }: Step) {

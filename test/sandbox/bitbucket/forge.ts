@@ -175,6 +175,7 @@ function pipelinePeople(world: World): PipelinePeople {
         target,
         trigger,
         variables: {},
+        secured: new Set(),
         creator: userOf(world, by),
         steps: named,
       })

@@ -15,11 +15,12 @@ function pipelineIn({ repository, params }: Call): Pipeline {
 
 export async function create({ world, repository, user, body }: Call): Promise<Answer> {
   const target = await targetOf(repository, body['target'])
-  const given = (body['variables'] ?? []) as { key: string; value: string }[]
+  const given = (body['variables'] ?? []) as { key: string; value: string; secured?: boolean }[]
   if (target.selector.type !== 'custom' && given.length > 0) throw new Refusal(400, 'Variables are for custom pipelines.')
   const steps = target.selector.type === 'custom' ? await customSteps(repository, target) : [{ name: 'build', script: ['true'] }]
   const variables = Object.fromEntries(given.map(({ key, value }) => [key, value]))
-  const pipeline = addPipeline(world, repository, { target, trigger: 'manual', variables, creator: user, steps })
+  const secured = new Set(given.flatMap((variable) => (variable.secured === true ? [variable.key] : [])))
+  const pipeline = addPipeline(world, repository, { target, trigger: 'manual', variables, secured, creator: user, steps })
   const job = variables['JOB_ID']
   if (world.claims && job !== undefined) claim(repository, pipeline, job)
   begin(world, repository, pipeline)

@@ -60,7 +60,7 @@ export interface NewStep {
   script: readonly string[]
 }
 
-export interface NewPipeline extends Pick<Pipeline, 'target' | 'trigger' | 'variables' | 'creator'> {
+export interface NewPipeline extends Pick<Pipeline, 'target' | 'trigger' | 'variables' | 'secured' | 'creator'> {
   steps: readonly NewStep[]
 }
 

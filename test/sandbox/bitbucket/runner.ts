@@ -25,7 +25,7 @@ async function execute(world: World, repository: Repository, pipeline: Pipeline)
   let passed = await bash(clone, folder, GIT_ENVIRONMENT, null)
   for (const step of pipeline.steps) {
     step.word = 'RUNNING'
-    passed &&= await bash(step.script.join('\n'), folder, environmentOf(world, repository, pipeline), step)
+    passed &&= await bash(step.script.join('\n'), folder, environmentOf(world, repository, pipeline, step), step)
     step.word = passed ? 'SUCCESSFUL' : 'FAILED'
   }
   await rm(folder, { recursive: true, force: true })
@@ -35,7 +35,8 @@ async function execute(world: World, repository: Repository, pipeline: Pipeline)
 function environmentOf(
   world: World,
   { fullName }: Repository,
-  { uuid, variables, number, target }: Pipeline,
+  { uuid, variables, number, run, target }: Pipeline,
+  step: Step,
 ): Record<string, string> {
   const ref = target.refName ?? ''
   return {
@@ -45,6 +46,8 @@ function environmentOf(
     // Where Bitbucket's proxy listens differs with how a step is run, so the example can be told.
     PIPELINES_PROXY: world.origin,
     BITBUCKET_PIPELINE_UUID: uuid,
+    BITBUCKET_STEP_UUID: step.uuid,
+    BITBUCKET_STEP_RUN_NUMBER: String(run),
     BITBUCKET_BUILD_NUMBER: String(number),
     BITBUCKET_COMMIT: target.commit,
     BITBUCKET_REPO_FULL_NAME: fullName,

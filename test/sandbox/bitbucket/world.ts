@@ -132,6 +132,8 @@ export interface Pipeline {
   target: Target
   trigger: 'push' | 'manual' | 'schedule'
   variables: Readonly<Record<string, string>>
+  /** Keys of those whose values are never told. */
+  secured: ReadonlySet<string>
   creator: User
   word: PipelineWord
   steps: Step[]
