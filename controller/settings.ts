@@ -51,6 +51,10 @@ export const SETTINGS = [
     meaning: 'Where the Bitbucket token is found: an access token of repository, project or workspace, or an API token.',
   },
   { name: 'DRAVEN_BITBUCKET_EMAIL', fallback: null, meaning: 'E-mail of the account of an API token; not for access tokens.' },
+  { name: 'DRAVEN_GITEA_API_URL', fallback: null, meaning: 'API root of a Gitea: https://HOST/api/v1.' },
+  { name: 'DRAVEN_GITEA_TOKEN_REF', fallback: 'env:DRAVEN_SECRET_GITEA_TOKEN', meaning: 'Where the Gitea token is found.' },
+  { name: 'DRAVEN_FORGEJO_API_URL', fallback: null, meaning: 'API root of a Forgejo: https://HOST/api/v1.' },
+  { name: 'DRAVEN_FORGEJO_TOKEN_REF', fallback: 'env:DRAVEN_SECRET_FORGEJO_TOKEN', meaning: 'Where the Forgejo token is found.' },
   {
     name: 'DRAVEN_WEBHOOK_SECRET_REF',
     fallback: null,
@@ -120,6 +124,9 @@ export interface Settings {
     }
     gitlab: { apiUrl: string; tokenRef: string }
     bitbucket: { apiUrl: string; tokenRef: string; email: string | null }
+    /** Null without an address: these have none of their own. */
+    gitea: { apiUrl: string; tokenRef: string } | null
+    forgejo: { apiUrl: string; tokenRef: string } | null
   }
   /** Forge of the config repository, whose webhooks arrive under its name. */
   configForge: string
@@ -170,6 +177,8 @@ export function readSettings(env: Environment): Settings {
         tokenRef: read('DRAVEN_BITBUCKET_TOKEN_REF')!,
         email: read('DRAVEN_BITBUCKET_EMAIL'),
       },
+      gitea: ownServer(read, 'DRAVEN_GITEA_API_URL', 'DRAVEN_GITEA_TOKEN_REF'),
+      forgejo: ownServer(read, 'DRAVEN_FORGEJO_API_URL', 'DRAVEN_FORGEJO_TOKEN_REF'),
     },
     configForge: read('DRAVEN_CONFIG_PROVIDER')!,
     webhookSecretRefs,
@@ -212,6 +221,12 @@ function configSource(read: (name: SettingName) => string | null): Settings['con
       'Set it to the full name of the config repository, e.g. acme/deploy-config.',
     )
   return { kind: 'remote', url: remote!, branch, provider: read('DRAVEN_CONFIG_PROVIDER')!, repoFullName }
+}
+
+/** A forge that everybody runs on their own: without an address there is none. */
+function ownServer(read: (name: SettingName) => string | null, address: SettingName, token: SettingName) {
+  const apiUrl = read(address)
+  return apiUrl === null ? null : { apiUrl: url(address, apiUrl), tokenRef: read(token)! }
 }
 
 /** Which database to use, for commands that need no other setting. The fault never repeats the value: it may hold a password. */

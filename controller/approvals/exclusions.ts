@@ -77,11 +77,11 @@ function accountKeys(account: { provider: string; login: string; id: string | nu
 
 /**
  * An e-mail, and the account it names when it is one of the host's own private addresses: `12345+login@users.noreply.…`, or
- * without the number for accounts made before July 2017 (GitHub Docs); `12345-login@users.noreply.…` (GitLab Docs). A login may
+ * without the number for accounts made before July 2017 (GitHub Docs); `12345-login@users.noreply.…` (GitLab Docs); `login@noreply.…` (Gitea's NO_REPLY_ADDRESS, unless it was changed). A login may
  * itself look like a number and a name, so both readings count.
  */
 function emailKeys(provider: string, email: string): string[] {
-  const [, name] = /^([^@]+)@users\.noreply\./i.exec(email) ?? []
+  const [, name] = /^([^@]+)@(?:users\.)?noreply\./i.exec(email) ?? []
   if (name === undefined) return [emailKey(email)]
   const [, id, login] = /^(\d+)[+-](.+)$/.exec(name) ?? []
   const numbered = id === undefined || login === undefined ? [] : accountKeys({ provider, login, id })

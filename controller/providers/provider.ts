@@ -60,6 +60,14 @@ export interface BitbucketSettings {
   email: string | null
 }
 
+/** A Gitea or a Forgejo: neither has an address of its own. */
+export interface GiteaSettings {
+  /** `https://HOST/api/v1`. */
+  apiUrl: string
+  /** Where the token is found. */
+  tokenRef: string
+}
+
 export interface LocalSettings {
   commands: Readonly<Record<string, LocalCommand>>
   /** Paths by the `repo_full_name` under which projects name them. */
@@ -76,6 +84,10 @@ export interface ProviderOptions {
   gitlab: GitlabSettings | null
   /** Null: this controller has no Bitbucket token of its own. */
   bitbucket: BitbucketSettings | null
+  /** Null: this controller knows no Gitea of its own. */
+  gitea: GiteaSettings | null
+  /** Null: this controller knows no Forgejo of its own. */
+  forgejo: GiteaSettings | null
   /** Null: this controller runs no commands. */
   local: LocalSettings | null
   /** Origins that a project's `api_url` may name besides those of the settings above. */

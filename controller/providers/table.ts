@@ -4,6 +4,7 @@ import type { ConfigHost, Connections } from '../reconcile/ports.ts'
 import type { AccessReport } from './access.ts'
 import { atCode } from './at-code.ts'
 import { bitbucketProvider } from './bitbucket/connection.ts'
+import { forgejoProvider, giteaProvider } from './gitea/connection.ts'
 import { githubProvider } from './github/connection.ts'
 import { gitlabProvider } from './gitlab/connection.ts'
 import { httpHookProvider } from './http-hook/connection.ts'
@@ -14,6 +15,8 @@ import type { ProjectConnection, Provider, ProviderOptions } from './provider.ts
 /** Every provider, by the name that documents use. A new one is a folder and a row. */
 export const PROVIDERS: Readonly<Record<string, (options: ProviderOptions) => Provider>> = {
   bitbucket: bitbucketProvider,
+  forgejo: forgejoProvider,
+  gitea: giteaProvider,
   github: githubProvider,
   gitlab: gitlabProvider,
   http: httpHookProvider,

@@ -1,6 +1,6 @@
 import type { EmitterWebhookEventName } from '@octokit/webhooks'
 import type { Nudge } from '../jobs/state-store.ts'
-import { type ConfigBranch, field, isInConfig, pullRequestNudge, runNudge } from './payload.ts'
+import { type ConfigBranch, field, isInConfig, movedBranch, pullRequestNudge, repositoryOf, runNudge } from './payload.ts'
 import type { Sender } from './sender.ts'
 import { isSignedByGitHub } from './signature.ts'
 
@@ -57,16 +57,4 @@ function githubNudge(event: string, payload: unknown, config: ConfigBranch | nul
     case 'results':
       return inConfig ? null : { kind: 'repository', repoFullName }
   }
-}
-
-/** `refs/heads/x` of a push; `x` of a branch that was created or deleted. */
-function movedBranch(payload: unknown): string | null {
-  const ref = field(payload, 'ref')
-  if (typeof ref !== 'string' || field(payload, 'ref_type') === 'tag') return null
-  return field(payload, 'ref_type') === 'branch' ? ref : (/^refs\/heads\/(.+)$/.exec(ref)?.[1] ?? null)
-}
-
-function repositoryOf(payload: unknown): string | null {
-  const name = field(field(payload, 'repository'), 'full_name')
-  return typeof name === 'string' && /^[\w.-]{1,100}\/[\w.-]{1,100}$/.test(name) ? name : null
 }

@@ -46,3 +46,16 @@ export function runNudge(id: unknown): Nudge | null {
   const text = typeof id === 'number' && Number.isSafeInteger(id) ? String(id) : id
   return typeof text === 'string' && /^[1-9]\d{0,19}$/.test(text) ? { kind: 'run', externalId: text } : null
 }
+
+/** The branch of an event as GitHub and its likes spell it: `refs/heads/x` of a push; `x` of a branch that was created or deleted. */
+export function movedBranch(payload: unknown): string | null {
+  const ref = field(payload, 'ref')
+  if (typeof ref !== 'string' || field(payload, 'ref_type') === 'tag') return null
+  return field(payload, 'ref_type') === 'branch' ? ref : (/^refs\/heads\/(.+)$/.exec(ref)?.[1] ?? null)
+}
+
+/** `owner/name`, where repositories have two names and no more. */
+export function repositoryOf(payload: unknown): string | null {
+  const name = field(field(payload, 'repository'), 'full_name')
+  return typeof name === 'string' && /^[\w.-]{1,100}\/[\w.-]{1,100}$/.test(name) ? name : null
+}

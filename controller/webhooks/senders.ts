@@ -1,4 +1,5 @@
 import { bitbucketSender } from './bitbucket.ts'
+import { forgejoSender, giteaSender } from './gitea.ts'
 import { githubSender } from './github.ts'
 import { gitlabSender } from './gitlab.ts'
 import type { Sender } from './sender.ts'
@@ -6,6 +7,8 @@ import type { Sender } from './sender.ts'
 /** Every sender, by the provider's name. A new one is a file and a row. */
 const SENDERS: ReadonlyMap<string, Sender> = new Map([
   ['bitbucket', bitbucketSender],
+  ['forgejo', forgejoSender],
+  ['gitea', giteaSender],
   ['github', githubSender],
   ['gitlab', gitlabSender],
 ])

@@ -8,6 +8,7 @@ import { ALICE, BOB, binding, CAROL, DAVE, desiredState, ERIN, person } from '..
 import { type GitRepository, resolveCommit } from '../sandbox/git/repository.ts'
 import { DEVELOPER } from '../sandbox/gitlab/world.ts'
 import { bitbucketLogin, onBitbucket } from './bitbucket/code-host.ts'
+import { CLOSED_TAKES_NONE, onGitea } from './gitea/code-host.ts'
 import { CONFIG, openScene } from './github/forge-scene.ts'
 import { openGitlabScene } from './gitlab/gitlab-scene.ts'
 
@@ -256,7 +257,7 @@ const people = new Map(
     id,
     person(id, {
       accounts: new Map([
-        ...['github', 'gitlab'].map((provider) => [provider, { login: id as string, id: null }] as const),
+        ...['github', 'gitlab', 'gitea', 'forgejo'].map((provider) => [provider, { login: id as string, id: null }] as const),
         ['bitbucket', { login: bitbucketLogin(id), id: null }],
       ]),
       emails: id === BOB ? ['bob@acme.test', 'bob@home.test'] : [`${id}@acme.test`],
@@ -266,11 +267,16 @@ const people = new Map(
 const bindings = [binding('operator', [ALICE]), binding('approver', [BOB, CAROL]), binding('admin', [ERIN])]
 const STEP_MS = 2 * SECOND_MS
 
-for (const [name, open] of [
+/** With the rows whose last step a host refuses, and why: there nobody's approval counts. */
+const HOSTS: readonly (readonly [string, () => Promise<CodeHost>, cannot?: ReadonlyMap<string, string>])[] = [
   ['GitHub', onGithub],
   ['GitLab without approval rules', onGitlab],
   ["Bitbucket (which has no private addresses: the account's own stands in)", onBitbucket],
-] as const) {
+  ['Gitea', () => onGitea('gitea'), CLOSED_TAKES_NONE],
+  ['Forgejo', () => onGitea('forgejo'), CLOSED_TAKES_NONE],
+]
+
+for (const [name, open, cannot] of HOSTS) {
   describe(`whose approval counts on ${name}, when`, () => {
     let host: CodeHost
     let tests = 0
@@ -284,12 +290,11 @@ for (const [name, open] of [
     afterEach(() => host.check())
     afterAll(() => host.close())
 
-    const rows = TABLE.map(([what, approvers, steps, base = 'main']) => ({
-      name: `${what}: ${approvers.join(' and ') || 'nobody'}`,
-      approvers,
-      steps,
-      base,
-    }))
+    const rows = TABLE.map(([what, wanted, steps, base = 'main']) => {
+      const why = cannot?.get(what)
+      const approvers = why === undefined ? wanted : []
+      return { name: `${what}: ${approvers.join(' and ') || 'nobody'}${why ? ` (${why})` : ''}`, approvers, steps, base }
+    })
     for (const { name, approvers, steps, base } of rows) {
       it(name, async () => {
         const [branch, path] = [`request-${tests}`, `requests/shop/prod/${tests}.yaml`]

@@ -42,6 +42,8 @@ export interface PipelineClaims {
   /** A word that ends a run well, and one that ends it badly. */
   good: string
   bad: string
+  /** False where nobody can stop a run from outside; true unless told. */
+  cancels?: boolean
 }
 
 type Outcome = 'unknown' | 'refused'
@@ -136,13 +138,23 @@ export function describePipelines(name: string, claims: PipelineClaims, open: ()
       expect(await seen(id, state)).toMatchObject({ state, externalAttempt: 1 })
     })
 
-    it('is asked to stop, and is canceled when it says so', async () => {
+    it('is asked to stop, and is canceled when it says so', async (context) => {
+      if (claims.cancels === false) return context.skip()
       const id = await started()
       await host.pipeline.cancel({ externalId: id })
       await seen(id, 'canceled')
     })
 
-    it('stays what it was when it is asked to stop after its end', async () => {
+    it('says in words that nobody can stop it from outside, and goes on', async (context) => {
+      if (claims.cancels !== false) return context.skip()
+      const id = await started()
+      const refusal = { name: 'RefusedFault', message: expect.stringContaining('on its page') }
+      await expect(host.pipeline.cancel({ externalId: id })).rejects.toMatchObject(refusal)
+      expect(await observe(id)).toMatchObject({ state: 'queued' })
+    })
+
+    it('stays what it was when it is asked to stop after its end', async (context) => {
+      if (claims.cancels === false) return context.skip()
       const id = await started()
       await host.bring(id, claims.good)
       await seen(id, 'success')
@@ -206,7 +218,7 @@ export function describePipelines(name: string, claims: PipelineClaims, open: ()
     })
 
     it('is not over because the wish to stop it was heard', async (context) => {
-      if (host.faults === null) return context.skip()
+      if (host.faults === null || claims.cancels === false) return context.skip()
       const id = await started()
       host.faults.strike('cancel', 'cancel_ignored')
       await host.pipeline.cancel({ externalId: id })

@@ -27,6 +27,8 @@ export function connectOptions(
     github: { apiUrl: apiUrl ?? 'https://api.github.com', auth: { kind: 'token', ref: TOKEN_REF } },
     gitlab: null,
     bitbucket: null,
+    gitea: null,
+    forgejo: null,
     local: null,
     allowedOrigins: [],
     callbacks: { of: async () => [] },

@@ -20,7 +20,7 @@ const localProject = (more = {}) => project({ provider: 'local', ...more })
 
 describe('the table of providers', () => {
   it('lists what documents may name', () => {
-    expect(Object.keys(PROVIDERS)).toEqual(['bitbucket', 'github', 'gitlab', 'http', 'jenkins', 'local'])
+    expect(Object.keys(PROVIDERS)).toEqual(['bitbucket', 'forgejo', 'gitea', 'github', 'gitlab', 'http', 'jenkins', 'local'])
   })
 
   it('connects a local project to the commands and repositories of the controller only', async () => {
@@ -58,7 +58,10 @@ describe('the table of providers', () => {
 
   it('has a host for a config repository on GitHub, and refuses one it does not know', () => {
     expect(connect({ configRepo: { provider: 'github', fullName: 'acme/config' } }).configHost?.provider).toBe('github')
-    expect(() => connect({ configRepo: { provider: 'gitea', fullName: 'acme/config' } })).toThrow(/gitea is not supported yet/)
+    expect(() => connect({ configRepo: { provider: 'jenkins', fullName: 'acme/config' } })).toThrow(
+      /jenkins is not supported yet/,
+    )
+    expect(() => connect({ configRepo: { provider: 'gitea', fullName: 'acme/config' } })).toThrow(/knows no Gitea/)
   })
 
   it('gives git the same credential, in a form that the redactor knows', async () => {

@@ -26,6 +26,9 @@ export interface WorkflowStep {
   name: string
   /** Null for a `uses:` step: actions are not fetched, the step passes without doing anything. */
   run: string | null
+  /** The action of a `uses:` step, and what it is told. */
+  uses: string | null
+  with: Readonly<Record<string, string>>
   env: Readonly<Record<string, string>>
   /** `if: always()`: runs also after a failure or a cancel. */
   always: boolean
@@ -77,7 +80,8 @@ function jobOf(id: string, job: Mapping): WorkflowJob {
 function stepOf(step: Mapping): WorkflowStep {
   const run = scalar(step['run'])
   const title = scalar(step['name']) ?? (run === null ? `Run ${scalar(step['uses']) ?? ''}` : `Run ${run.split('\n')[0]}`)
-  return { name: title, run, env: texts(step['env']), always: /always\(\)/.test(scalar(step['if']) ?? '') }
+  const action = { uses: scalar(step['uses']), with: texts(step['with']) }
+  return { name: title, run, ...action, env: texts(step['env']), always: /always\(\)/.test(scalar(step['if']) ?? '') }
 }
 
 /** What `${{ … }}` may ask for, by its full name: `inputs.JOB_ID`, `github.run_id`. */
