@@ -166,4 +166,31 @@ describe.each(['gitea', 'forgejo'] as const)('the main job on %s', (server) => {
     expect(done).toMatchObject({ status: 'success', attempt: 1 })
     expect(forge.triggerCount(done.id)).toBe(1)
   })
+
+  it('holds the lock of a withdrawn request until its run is over, and says what to do where nobody can stop one', async () => {
+    const path = 'requests/shop/stage/withdrawn.yaml'
+    forge.holdRuns(true)
+    await forge.merge(CONFIG, await proposed(path, requestFile('branch: develop')), { by: 'erin' })
+    const { id } = await until(path, ({ status }) => status === 'running')
+    const run = await eventually(
+      'the run',
+      () => forge.runs(SHOP).find(({ inputs }) => inputs['JOB_ID'] === id),
+      (found) => found !== undefined,
+    )
+    forge.setRun(run!.id, 'running')
+    await forge.commit(CONFIG, 'main', { [path]: null }, { as: 'erin' })
+    const locks = () => controller.store.state.unit('locks', (tx) => tx.locks.all())
+    if (server === 'gitea') {
+      const stopping = await until(path, ({ reason }) => reason.code === 'cancel_pending')
+      expect(stopping.reason.text).toMatch(/Refused: Gitea lets nobody stop a run from outside; stop run \d+ on its page/)
+      // Asked again and again, in vain.
+      for (let looks = 0; looks < 3; looks++) await clock.sleep(300)
+      expect([(await job(path))?.status, await locks()]).toMatchObject(['running', [{ jobId: id }]])
+      forge.setRun(run!.id, 'cancelled')
+    }
+    expect(await ended(path)).toMatchObject({ status: 'canceled' })
+    expect(await locks()).toEqual([])
+    expect(forge.runs(SHOP).find((each) => each.id === run!.id)?.state).toBe('cancelled')
+    forge.holdRuns(false)
+  })
 })

@@ -45,6 +45,7 @@ interface TimelineEntry {
 export interface HeadBranch {
   /** Null when the fork is gone. */
   fullName: string | null
+  /** Empty: a push to the target itself, for a pull request without a branch (AGit). */
   branch: string
   openedAt: Instant
 }
@@ -61,8 +62,7 @@ export async function pushersOf(client: GiteaClient, number: number, head: HeadB
   try {
     const { data } = await client.get<TimelineEntry[] | null>(`${client.repo}/issues/${number}/timeline`)
     const whileOpen = (data ?? []).filter(({ type }) => type === 'pull_push').map(({ user }) => user)
-    // A push to the target itself (AGit) has no branch: the timeline is all there is.
-    const ever = head.branch.startsWith('refs/') ? [] : await activeUsers(client, head)
+    const ever = head.branch === '' ? [] : await activeUsers(client, head)
     if (ever === null) return null
     const accounts = [...whileOpen, ...ever].flatMap((user) => accountOf(client.dialect, user) ?? [])
     return [...new Map(accounts.map((account) => [account.id, account])).values()]

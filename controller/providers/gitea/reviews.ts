@@ -8,8 +8,9 @@ import { everything, type GiteaClient, pages } from './client.ts'
 import { commitsOf, pushersOf } from './contributors.ts'
 
 interface BranchInfo {
-  /** `refs/pull/12/head` when the branch is gone. */
   ref: string
+  /** The branch, also when it is gone (`ref` is `refs/pull/12/head` then). Empty where there never was one (AGit). */
+  label: string
   sha: string
   repo_id: number
   /** Null when the fork is gone. */
@@ -96,7 +97,7 @@ export function giteaReviews(client: GiteaClient, clock: Clock): ReviewHost {
       const path = `${list}/${number}`
       const { data: pull, headers } = await client.get<Pull>(path)
       const createdAt = Date.parse(pull.created_at)
-      const head = { fullName: pull.head.repo?.full_name ?? null, branch: pull.head.ref, openedAt: createdAt }
+      const head = { fullName: pull.head.repo?.full_name ?? null, branch: pull.head.label, openedAt: createdAt }
       const pushers = await pushersOf(client, number, head)
       return {
         ...(await summary(pull)),

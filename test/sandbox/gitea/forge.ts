@@ -47,6 +47,8 @@ export interface Gitea extends CodePeople, PullPeople {
   /** A run that the code, or somebody else, started. */
   addRun(repo: string, run: { file: string; event: string; title: string; by: string }): Run
   setRun(id: number, state: RunState): void
+  /** Runs that are made from now on wait to be told, or go on as ever. */
+  holdRuns(hold: boolean): void
   rerun(id: number): void
   removeRun(id: number): void
   /** Runs ever made for a JOB_ID, in all repositories. */
@@ -139,10 +141,11 @@ export async function startGitea(options: GiteaOptions): Promise<Gitea> {
   }
 }
 
-type RunPeople = Pick<Gitea, 'runs' | 'addRun' | 'setRun' | 'rerun' | 'removeRun' | 'triggerCount'>
+type RunPeople = Pick<Gitea, 'runs' | 'addRun' | 'setRun' | 'holdRuns' | 'rerun' | 'removeRun' | 'triggerCount'>
 
 function runPeople(world: World): RunPeople {
   const removed: Run[] = []
+  const asEver = world.runs
   const all = () => [...world.repositories.values()].flatMap((repository) => repository.runs.map((run) => ({ repository, run })))
 
   function runOf(id: number) {
@@ -162,6 +165,9 @@ function runPeople(world: World): RunPeople {
     setRun(id, state) {
       const { repository, run } = runOf(id)
       setState(world, repository, run, state)
+    },
+    holdRuns(hold) {
+      world.runs = hold ? 'manual' : asEver
     },
     rerun(id) {
       const { repository, run } = runOf(id)

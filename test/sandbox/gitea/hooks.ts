@@ -19,19 +19,29 @@ export function emit(world: World, repository: Repository, { name, payload, send
   const body = JSON.stringify({ ...payload, ...(bare ? {} : about) })
   for (const hook of repository.hooks) {
     hook.queue = hook.queue.then(() => deliver(world, hook, name, body))
-    const tracked: Promise<void> = hook.queue.finally(() => world.pending.delete(tracked))
-    world.pending.add(tracked)
+    track(world, hook.queue)
   }
 }
 
 async function deliver(world: World, hook: Hook, event: string, body: string): Promise<void> {
   const fault = world.faults.draw(`hook/${event}`)
   if (fault?.kind === 'lost') return
-  if (fault?.kind === 'late') await world.clock.sleep(fault.delayMs ?? 0)
   if (fault?.kind === 'forged') await send(world, hook.url, event, randomUUID(), body, 'not the secret')
   const id = randomUUID()
+  // Later ones overtake it.
+  if (fault?.kind === 'late')
+    return track(
+      world,
+      world.clock.sleep(fault.delayMs ?? 0).then(() => send(world, hook.url, event, id, body, hook.secret)),
+    )
   await send(world, hook.url, event, id, body, hook.secret)
   if (fault?.kind === 'duplicate') await send(world, hook.url, event, id, body, hook.secret)
+}
+
+/** Lets `settle` wait for it. */
+function track(world: World, work: Promise<void>): void {
+  const tracked: Promise<void> = work.finally(() => world.pending.delete(tracked))
+  world.pending.add(tracked)
 }
 
 async function send(world: World, url: string, event: string, id: string, body: string, secret: string | null): Promise<void> {
