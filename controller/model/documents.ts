@@ -571,7 +571,7 @@ export interface ProjectDocument {
      */
     required_checks?: string[]
     /**
-     * App slugs whose results are believed. Anyone who can push can post a bare commit status. Left out: the forge's own CI (`github-actions`, `gitlab-ci`, `bitbucket-pipelines`).
+     * App slugs whose results are believed. Anyone who can push can post a bare commit status. Left out: the forge's own CI (`github-actions`, `gitlab-ci`, `bitbucket-pipelines`, `gitea-actions`, `forgejo-actions`). On Gitea and Forgejo also the login of the account that posts.
      *
      * @minItems 1
      */

@@ -41,6 +41,7 @@ describe('the documents', () => {
     'docs/callbacks.md',
     'docs/http.md',
     'docs/jenkins.md',
+    'docs/gitea.md',
     'docs/threats.md',
     'example-config/README.md',
   ])('have only links in %s that lead somewhere', (file) => {

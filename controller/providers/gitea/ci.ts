@@ -3,6 +3,7 @@ import type { CiEvidence, CiResult } from '../../policy/facts.ts'
 import { webUrl } from '../text.ts'
 import { ACTIONS_ID, type ShownUser } from './accounts.ts'
 import { type GiteaClient, pages } from './client.ts'
+import { jobsOf, runPages } from './runs.ts'
 
 const OWN_PREFIX = 'draven/'
 /** How the servers end the name of a job that somebody, perhaps we, dispatched. */
@@ -25,17 +26,23 @@ export interface ListedStatus {
 /**
  * The newest status of each context on exactly this commit. The combined state is not used: it says `pending` where nothing ever
  * reported. Who posted a status is what the server knows itself, so that is what projects believe.
+ *
+ * Only that every job of every workflow may post in the name of the server's own CI, on any commit. So a success of that name is
+ * believed when a job of a run of this very commit ended so.
  */
 export async function giteaCiEvidence(client: GiteaClient, sha: CommitSha): Promise<CiEvidence> {
   const results: CiResult[] = []
   const ignored: CiEvidence['ignored'][number][] = []
-  for (const status of await statusesOf(client, sha)) {
+  const statuses = await statusesOf(client, sha)
+  const needsProof = statuses.some((status) => status.status === 'success' && status.creator?.id === ACTIONS_ID)
+  const proofs = needsProof ? await successfulJobs(client, sha) : []
+  for (const status of statuses) {
     if (isOwnName(status.context)) ignored.push({ name: status.context, why: 'a status of this controller' })
     else if (DISPATCHED.test(status.context)) ignored.push({ name: status.context, why: 'a job that was dispatched, not CI' })
     else
       results.push({
         name: status.context,
-        app: appOf(client, status.creator),
+        app: appOf(client, status, proofs),
         state: resultState(status.status),
         url: webUrl(status.target_url),
       })
@@ -54,14 +61,26 @@ export async function statusesOf(client: GiteaClient, sha: CommitSha): Promise<L
   return found
 }
 
+/** How the contexts of jobs end that succeeded on exactly this commit, each with the event that started its run. */
+async function successfulJobs(client: GiteaClient, sha: CommitSha): Promise<string[]> {
+  const ends: string[] = []
+  for await (const runs of runPages(client, { head_sha: sha })) {
+    for (const run of runs.filter((each) => each.sha === sha)) {
+      const jobs = await jobsOf(client, run.id)
+      ends.push(...jobs.filter(({ succeeded }) => succeeded).map(({ name }) => ` / ${name.trim()} (${run.event})`))
+    }
+  }
+  return ends
+}
+
 /**
- * The login of whoever posted it. The server's own CI has an id that no account can have; an account that took its name is
- * believed nothing.
+ * The login of whoever posted it; null for what nobody should believe. The server's own CI has an id that no account can have; an
+ * account that took its name is no more than that.
  */
-function appOf({ dialect }: GiteaClient, creator: ShownUser | null): string | null {
+function appOf({ dialect }: GiteaClient, { status, context, creator }: ListedStatus, proofs: readonly string[]): string | null {
   if (creator === null) return null
-  if (creator.id === ACTIONS_ID) return dialect.actionsLogin
-  return creator.login.toLowerCase() === dialect.actionsLogin ? null : creator.login
+  if (creator.id !== ACTIONS_ID) return creator.login.toLowerCase() === dialect.actionsLogin ? null : creator.login
+  return status !== 'success' || proofs.some((end) => context.trim().endsWith(end)) ? dialect.actionsLogin : null
 }
 
 function isOwnName(name: string): boolean {

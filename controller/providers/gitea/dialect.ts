@@ -10,6 +10,8 @@ export interface WorkflowRun {
   /** Name of the workflow file: `deploy.yml`. */
   workflow: string
   event: string
+  /** The commit that it is about. */
+  sha: string
   /** Branch or tag whose definition ran, by its short name. */
   ref: string
   state: RunObservation['state']
@@ -26,6 +28,12 @@ export interface WorkflowRun {
   endedAt: number | null
 }
 
+export interface RunJob {
+  name: string
+  attempt: number
+  succeeded: boolean
+}
+
 /** What Gitea and Forgejo do not have in common. Both call what they share by the same path. */
 export interface Dialect {
   provider: 'gitea' | 'forgejo'
@@ -39,8 +47,8 @@ export interface Dialect {
   /** Narrows the list of runs to those of a workflow that somebody dispatched. */
   listQuery(workflow: string): Query
   run(shown: unknown): WorkflowRun
-  /** Attempts of the jobs of a run, of the answer to `/actions/runs/{id}/jobs`. */
-  attempts(jobs: unknown): number[]
+  /** A job, of the answer to `/actions/runs/{id}/jobs`. */
+  job(shown: unknown): RunJob
   /** Null: a run cannot be stopped from outside. */
   cancelPath: ((run: number) => string) | null
 }
@@ -51,6 +59,7 @@ interface GiteaRun {
   /** `deploy.yml@refs/heads/main`. */
   path?: string
   event?: string
+  head_sha?: string
   status?: string
   conclusion?: string | null
   run_attempt?: number
@@ -64,6 +73,7 @@ interface ForgejoRun {
   title?: string
   workflow_id?: string
   prettyref?: string
+  commit_sha?: string
   event?: string
   trigger_event?: string
   /** The dispatch as JSON text, `inputs` among it. */
@@ -96,6 +106,7 @@ const GITEA: Dialect = {
       title: run.display_title ?? '',
       workflow: file.split('/').at(-1) ?? '',
       event: run.event ?? '',
+      sha: run.head_sha ?? '',
       ref: shortRef(ref),
       state: giteaState(status, conclusion),
       words: conclusion === '' ? status : conclusion,
@@ -107,7 +118,10 @@ const GITEA: Dialect = {
       endedAt: timeOf(run.completed_at),
     }
   },
-  attempts: (jobs) => ((jobs as { jobs?: { run_attempt?: number }[] }).jobs ?? []).map((job) => job.run_attempt ?? 1),
+  job(shown) {
+    const job = shown as { name?: string; run_attempt?: number; conclusion?: string | null }
+    return { name: job.name ?? '', attempt: job.run_attempt ?? 1, succeeded: job.conclusion === 'success' }
+  },
   cancelPath: null,
 }
 
@@ -131,6 +145,7 @@ const FORGEJO: Dialect = {
       title: run.title ?? '',
       workflow: run.workflow_id ?? '',
       event: run.trigger_event || run.event || '',
+      sha: run.commit_sha ?? '',
       ref: run.prettyref ?? '',
       state: isHeld ? 'blocked' : state,
       words: isHeld ? 'needs approval' : (run.status ?? ''),
@@ -142,7 +157,10 @@ const FORGEJO: Dialect = {
       endedAt: timeOf(run.stopped),
     }
   },
-  attempts: (jobs) => (jobs as { attempt?: number }[]).map((job) => job.attempt ?? 1),
+  job(shown) {
+    const job = shown as { name?: string; attempt?: number; status?: string }
+    return { name: job.name ?? '', attempt: job.attempt ?? 1, succeeded: job.status === 'success' }
+  },
   cancelPath: (run) => `/actions/runs/${run}/cancel`,
 }
 

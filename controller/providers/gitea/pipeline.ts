@@ -4,9 +4,10 @@ import type { PipelineProvider, RunHandle, RunObservation, RunQuery, StartOutcom
 import { unlessMissing } from '../json-calls.ts'
 import { startWithin } from '../start-outcome.ts'
 import { namesJob, namesSomeJob } from '../text.ts'
-import { type GiteaClient, pages } from './client.ts'
+import type { GiteaClient } from './client.ts'
 import { shortRef, type WorkflowRun, workflowFile } from './dialect.ts'
 import { assertRepositoryVisible } from './refs.ts'
+import { jobsOf, runPages } from './runs.ts'
 
 export interface GiteaPipelineOptions {
   client: GiteaClient
@@ -48,10 +49,8 @@ export function giteaPipeline({ client, defaultBranch, clock, triggerTimeoutMs }
     const earliest = wholeSecond(intendedAt - CLOCK_SKEW_MS)
     const latest = until === undefined ? Number.POSITIVE_INFINITY : until + CLOCK_SKEW_MS
     const query = dialect.listQuery(workflowFile(selector.selector))
-    const inAnswer = (data: unknown) => (data as { workflow_runs?: unknown }).workflow_runs
     const found: WorkflowRun[] = []
-    for await (const page of pages<unknown>(client, `${repo}/actions/runs`, query, inAnswer)) {
-      const runs = page.map(dialect.run)
+    for await (const runs of runPages(client, query)) {
       // Nothing starts before it is made; one that has not started yet may be of any time.
       const isTooOld = (run: WorkflowRun) => (run.createdAt ?? run.startedAt ?? earliest) < earliest
       const isTooYoung = (run: WorkflowRun) => run.createdAt !== null && run.createdAt > latest
@@ -72,8 +71,8 @@ export function giteaPipeline({ client, defaultBranch, clock, triggerTimeoutMs }
 
   async function attemptOf(run: WorkflowRun): Promise<number> {
     if (run.attempt !== null) return run.attempt
-    const jobs = await unlessMissing(() => client.get<unknown>(`${repo}/actions/runs/${run.id}/jobs`))
-    return Math.max(1, ...(jobs === null ? [] : dialect.attempts(jobs.data)))
+    const jobs = await unlessMissing(() => jobsOf(client, run.id))
+    return Math.max(1, ...(jobs ?? []).map(({ attempt }) => attempt))
   }
 
   return {

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { RefHost } from '../../../controller/jobs/evidence.ts'
 import { commitSha } from '../../../controller/model/names.ts'
 import { updateRef, writeTag } from '../../sandbox/git/repository.ts'
-import type { StatusState } from '../../sandbox/gitea/world.ts'
+import type { RunState, StatusState } from '../../sandbox/gitea/world.ts'
 import { BOT, CONFIG, type GiteaScene, openGiteaScene, SHOP } from './gitea-scene.ts'
 
 describe.each(['gitea', 'forgejo'] as const)('on %s', (server) => {
@@ -98,10 +98,31 @@ describe.each(['gitea', 'forgejo'] as const)('on %s', (server) => {
   describe('CI', () => {
     const evidence = (sha: string) => refs.ciEvidence(commitSha(sha))
     const job = 'ci.yml / build (push)'
+    /** A run of the code, in a state. */
+    function ci(sha: string, state: RunState, jobs: readonly string[] = ['build'], event = 'push'): number {
+      const { id } = scene.forge.addRun(SHOP, { file: 'ci.yml', event, by: 'alice', sha, jobs })
+      scene.forge.setRun(id, state)
+      return id
+    }
 
     it('has no results where nothing was said, whatever the combined state is called', async () => {
       const sha = await committed()
       expect(await evidence(sha)).toEqual({ sha, results: [], ignored: [] })
+    })
+
+    it.each<[RunState, string]>([
+      ['waiting', 'pending'],
+      ['running', 'pending'],
+      ['success', 'success'],
+      ['failure', 'failed'],
+      ['cancelled', 'failed'],
+      // It never ran.
+      ['skipped', 'failed'],
+    ])('whose job is %s is %s, of exactly this commit', async (state, expected) => {
+      const [before, sha] = [await committed(), await committed()]
+      ci(sha, state)
+      expect((await evidence(sha)).results).toEqual([{ name: job, app: actions, state: expected, url: null }])
+      expect((await evidence(before)).results).toEqual([])
     })
 
     it.each<[StatusState, string]>([
@@ -110,45 +131,82 @@ describe.each(['gitea', 'forgejo'] as const)('on %s', (server) => {
       ['failure', 'failed'],
       ['error', 'failed'],
       ['warning', 'failed'],
-      // It never ran.
-      ['skipped', 'failed'],
-    ])('that says %s is %s, of exactly this commit', async (state, expected) => {
-      const [before, sha] = [await committed(), await committed()]
-      scene.forge.setStatus(SHOP, sha, { context: job, state })
-      expect((await evidence(sha)).results).toEqual([{ name: job, app: actions, state: expected, url: null }])
-      expect((await evidence(before)).results).toEqual([])
+    ])('of another system that says %s is %s, told by its account', async (state, expected) => {
+      const sha = await committed()
+      scene.forge.setStatus(SHOP, sha, { context: 'ci/woodpecker', state, creator: 'woodpecker' })
+      expect((await evidence(sha)).results).toEqual([{ name: 'ci/woodpecker', app: 'woodpecker', state: expected, url: null }])
     })
 
     it('says for each name what was said last', async () => {
       const sha = await committed()
-      for (const state of ['success', 'failure'] as const) scene.forge.setStatus(SHOP, sha, { context: job, state })
+      ci(sha, 'success')
+      const again = ci(sha, 'failure')
       expect((await evidence(sha)).results).toMatchObject([{ name: job, state: 'failed' }])
-      scene.forge.setStatus(SHOP, sha, { context: job, state: 'success' })
-      expect((await evidence(sha)).results).toMatchObject([{ name: job, state: 'success' }])
+      scene.forge.rerun(again)
+      expect((await evidence(sha)).results).toMatchObject([{ name: job, state: 'pending' }])
+      scene.forge.setRun(again, 'success')
+      expect((await evidence(sha)).results).toMatchObject([{ name: job, app: actions, state: 'success' }])
     })
 
     it('is read to its last page, however short pages are', async () => {
       const sha = await committed()
-      for (let count = 0; count < 8; count++) scene.forge.setStatus(SHOP, sha, { context: `job ${count}`, state: 'success' })
-      expect((await evidence(sha)).results.map(({ name }) => name)).toEqual([...Array(8).keys()].map((count) => `job ${count}`))
+      const jobs = [...Array(8).keys()].map((count) => `job ${count}`)
+      for (let others = 0; others < 4; others++) ci(sha, 'failure', [`other ${others}`], 'pull_request')
+      ci(sha, 'success', jobs)
+      const { results } = await evidence(sha)
+      expect(results).toHaveLength(12)
+      expect(results.filter(({ app, state }) => app === actions && state === 'success')).toHaveLength(8)
     })
 
     it('is believed by who posted it: a developer who posts over a failed job is not the CI', async () => {
       const sha = await committed()
-      scene.forge.setStatus(SHOP, sha, { context: job, state: 'failure' })
+      ci(sha, 'failure')
       scene.forge.setStatus(SHOP, sha, { context: job, state: 'success', creator: 'alice' })
       expect((await evidence(sha)).results).toEqual([{ name: job, app: 'alice', state: 'success', url: null }])
     })
 
-    it('of another system is told by its account, and nobody can take the name of the server itself', async () => {
+    it.each<[string, (sha: string) => Promise<unknown> | unknown]>([
+      ['without any run', () => {}],
+      ['over a job that failed', (sha) => ci(sha, 'failure')],
+      ['over a job that still runs', (sha) => ci(sha, 'running')],
+      ['beside another job that succeeded', (sha) => ci(sha, 'success', ['lint', 'rebuild'])],
+      ['beside a run of the same name for another reason', (sha) => ci(sha, 'success', ['build'], 'pull_request')],
+      ['beside a run of another commit', async () => ci(await committed(), 'success')],
+    ])('in whose name any job may post is not believed %s', async (_what, before) => {
+      const sha = await committed()
+      await before(sha)
+      // As a job does with the token of its own run.
+      scene.forge.setStatus(SHOP, sha, { context: job, state: 'success' })
+      const forged = (await evidence(sha)).results.find(({ name }) => name === job)
+      expect(forged).toEqual({ name: job, app: null, state: 'success', url: null })
+    })
+
+    it('that succeeded elsewhere proves nothing here, also where the list ignores which commit is asked about', async () => {
+      ci(await committed(), 'success')
+      const sha = await committed()
+      scene.forge.setStatus(SHOP, sha, { context: job, state: 'success' })
+      const deaf: typeof fetch = (input, init) => {
+        const url = new URL(String(input))
+        url.searchParams.delete('head_sha')
+        return fetch(url, init)
+      }
+      const there = scene.connect(deaf).connections.refs(scene.project())
+      expect((await there.ciEvidence(sha)).results).toMatchObject([{ name: job, app: null }])
+    })
+
+    it('is nobody else by its name: not an account that took it, nor one that was deleted', async () => {
       const sha = await committed()
       scene.forge.user(actions.toUpperCase())
-      scene.forge.setStatus(SHOP, sha, { context: 'ci/woodpecker', state: 'success', creator: 'woodpecker' })
       scene.forge.setStatus(SHOP, sha, { context: 'fake', state: 'success', creator: actions })
-      expect((await evidence(sha)).results).toMatchObject([
-        { name: 'ci/woodpecker', app: 'woodpecker' },
-        { name: 'fake', app: null },
-      ])
+      expect((await evidence(sha)).results).toMatchObject([{ name: 'fake', app: null }])
+      const orphaned: typeof fetch = async (input, init) => {
+        const response = await fetch(input, init)
+        if (!/\/status$/.test(new URL(String(input)).pathname)) return response
+        const body = (await response.json()) as { statuses: object[] }
+        return Response.json({ ...body, statuses: body.statuses.map((status) => ({ ...status, creator: null })) }, response)
+      }
+      const there = scene.connect(orphaned).connections.refs(scene.project())
+      expect((await there.ciEvidence(sha)).results).toMatchObject([{ name: 'fake', app: null }])
     })
 
     it('is never what we say ourselves, nor a job that was dispatched', async () => {
@@ -170,22 +228,16 @@ describe.each(['gitea', 'forgejo'] as const)('on %s', (server) => {
 
     it('of another commit is not taken, also when the server shows it instead', async () => {
       const [green, sha] = [await committed(), await committed()]
-      scene.forge.setStatus(SHOP, green, { context: job, state: 'success' })
+      ci(green, 'success')
       const wrong: typeof fetch = (input, init) => fetch(String(input).replace(sha, green), init)
       expect((await scene.connect(wrong).connections.refs(scene.project()).ciEvidence(sha)).results).toEqual([])
     })
 
-    it('whose author was deleted is believed as nobody', async () => {
+    it('is trouble, not absence, while its runs may not be read', async () => {
       const sha = await committed()
-      scene.forge.setStatus(SHOP, sha, { context: job, state: 'success' })
-      const orphaned: typeof fetch = async (input, init) => {
-        const response = await fetch(input, init)
-        if (!/\/status$/.test(new URL(String(input)).pathname)) return response
-        const body = (await response.json()) as { statuses: object[] }
-        return Response.json({ ...body, statuses: body.statuses.map((status) => ({ ...status, creator: null })) }, response)
-      }
-      const there = scene.connect(orphaned).connections.refs(scene.project())
-      expect((await there.ciEvidence(sha)).results).toMatchObject([{ name: job, app: null }])
+      ci(sha, 'success')
+      scene.forge.faults.add({ on: 'actions/list-workflow-runs', kind: 'error_before' })
+      await expect(evidence(sha)).rejects.toMatchObject({ name: 'TransientFault' })
     })
   })
 

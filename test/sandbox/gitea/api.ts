@@ -6,6 +6,7 @@ import {
   commentBody,
   commitBody,
   fileBody,
+  GITEA_WORDS,
   moment,
   pullBody,
   repositoryBody,
@@ -162,7 +163,8 @@ function listRuns(call: Call): Answer {
     (run) =>
       run.createdAt <= youngest &&
       (!query.has('event') || query.get('event') === run.event) &&
-      (!query.has('workflow_id') || query.get('workflow_id') === run.file),
+      (!query.has('workflow_id') || query.get('workflow_id') === run.file) &&
+      (!query.has('head_sha') || query.get('head_sha') === run.sha),
   )
   const { items, headers } = paged(call, listed.toReversed())
   const runs = items.map((run) => runBody(world, repository, run))
@@ -179,9 +181,12 @@ function getRun(call: Call): Answer {
 
 function listJobs(call: Call): Answer {
   const run = runIn(call)
-  const jobs = run.workflow.jobs.map(({ name }, index) => ({ id: run.id * 10 + index, run_id: run.id, name, status: run.state }))
-  if (call.world.server === 'forgejo') return ok(jobs.map((job) => ({ ...job, attempt: run.attempt })))
-  return ok({ total_count: jobs.length, jobs: jobs.map((job) => ({ ...job, run_attempt: run.attempt })) })
+  const jobs = run.workflow.jobs.map(({ name }, index) => ({ id: run.id * 10 + index, run_id: run.id, name }))
+  if (call.world.server === 'forgejo') return ok(jobs.map((job) => ({ ...job, attempt: run.attempt, status: run.state })))
+  const [status, conclusion] = GITEA_WORDS[run.state]
+  const { items, headers } = paged(call, jobs)
+  const shown = items.map((job) => ({ ...job, run_attempt: run.attempt, status, conclusion }))
+  return { ...ok({ total_count: jobs.length, jobs: shown }), headers }
 }
 
 function cancelRun(call: Call): Answer {

@@ -140,7 +140,7 @@ export function activityBody(repository: Repository, { id, at, user, kind, ref, 
 }
 
 /** What `services/convert` makes of the words inside. */
-const GITEA_WORDS = {
+export const GITEA_WORDS = {
   waiting: ['queued', ''],
   blocked: ['waiting', ''],
   running: ['in_progress', ''],

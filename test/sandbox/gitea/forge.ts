@@ -44,8 +44,11 @@ export interface Gitea extends CodePeople, PullPeople {
   /** A status as the server's own CI posts one, or as an account does. */
   setStatus(repo: string, sha: string, status: { context: string; state: StatusState; creator?: string }): void
   runs(repo: string): readonly Run[]
-  /** A run that the code, or somebody else, started. */
-  addRun(repo: string, run: { file: string; event: string; title: string; by: string }): Run
+  /** A run that the code, or somebody else, started; of the CI, its jobs show as statuses. */
+  addRun(
+    repo: string,
+    run: { file: string; event: string; by: string; title?: string; sha?: string; jobs?: readonly string[] },
+  ): Run
   setRun(id: number, state: RunState): void
   /** Runs that are made from now on wait to be told, or go on as ever. */
   holdRuns(hold: boolean): void
@@ -156,11 +159,12 @@ function runPeople(world: World): RunPeople {
 
   return {
     runs: (repo) => repositoryOf(world, repo).runs,
-    addRun(repo, { file, event, title, by }) {
+    addRun(repo, { file, event, by, title = null, sha = '0'.repeat(40), jobs = [] }) {
       const repository = repositoryOf(world, repo)
-      const workflow = { ...parseWorkflow('', file), runName: title }
+      const listed = jobs.map((name) => ({ name, env: {}, steps: [] }))
+      const workflow = { ...parseWorkflow('', file), runName: title, jobs: listed }
       const ref = `refs/heads/${repository.defaultBranch}`
-      return addRun(world, repository, { file, workflow, ref, sha: '0'.repeat(40), event, inputs: {}, user: userOf(world, by) })
+      return addRun(world, repository, { file, workflow, ref, sha, event, inputs: {}, user: userOf(world, by) })
     },
     setRun(id, state) {
       const { repository, run } = runOf(id)

@@ -6,7 +6,8 @@ import { readFileAt, resolveCommit } from '../git/repository.ts'
 import { Refusal } from '../refusal.ts'
 import { runBody } from './bodies.ts'
 import { emit } from './hooks.ts'
-import { isOver, type Repository, type Run, type RunState, type User, type World } from './world.ts'
+import { postStatus } from './statuses.ts'
+import { actionsUser, isOver, type Repository, type Run, type RunState, type User, type World } from './world.ts'
 
 /** Only the first of these folders that is there is looked into. */
 const FOLDERS = { gitea: ['.gitea', '.github'], forgejo: ['.forgejo', '.gitea', '.github'] } as const
@@ -97,8 +98,16 @@ function goOn(world: World, repository: Repository, run: Run): void {
   world.pending.add(work)
 }
 
-/** Gitea tells of each step, Forgejo of the end only. */
+const STATUS_STATES = { success: 'success', failure: 'failure', cancelled: 'failure', skipped: 'skipped' } as const
+
+/** Statuses of the jobs of a run that the code started; then webhooks: Gitea tells of each step, Forgejo of the end only. */
 function announce(world: World, repository: Repository, run: Run): void {
+  const isCi = run.event === 'push' || run.event === 'pull_request'
+  for (const job of isCi ? run.workflow.jobs : []) {
+    const context = `${run.workflow.name} / ${job.name} (${run.event})`
+    const state = run.state in STATUS_STATES ? STATUS_STATES[run.state as keyof typeof STATUS_STATES] : 'pending'
+    postStatus(world, repository, { sha: run.sha, context, state, description: '', targetUrl: '', creator: actionsUser(world) })
+  }
   const sender = run.user
   const body = runBody(world, repository, run)
   if (world.server === 'gitea') {
