@@ -17,6 +17,8 @@ export interface GiteaPipelineOptions {
   triggerTimeoutMs: number
 }
 
+type Place = Pick<GiteaPipelineOptions, 'client' | 'defaultBranch'>
+
 /** How far the server's clock may be behind ours. */
 const CLOCK_SKEW_MS = 2 * MINUTE_MS
 const EVENT = 'workflow_dispatch'
@@ -24,6 +26,7 @@ const EVENT = 'workflow_dispatch'
 /** Dispatched workflows, correlated by what they were told (Forgejo shows it) or by the JOB_ID in `run-name`. */
 export function giteaPipeline({ client, defaultBranch, clock, triggerTimeoutMs }: GiteaPipelineOptions): PipelineProvider {
   const { dialect, repo } = client
+  const place = { client, defaultBranch }
 
   async function dispatch(trigger: Trigger, signal: AbortSignal): Promise<StartOutcome> {
     const { data } = await client.send({
@@ -44,42 +47,11 @@ export function giteaPipeline({ client, defaultBranch, clock, triggerTimeoutMs }
     return { kind: 'started', run: { externalId: String(made.id), externalAttempt: 1, url: made.url } }
   }
 
-  /** Dispatched runs of the workflow that were, or may have been, made in the time asked for. */
-  async function dispatchedRuns({ selector, intendedAt, until }: RunQuery): Promise<WorkflowRun[]> {
-    const earliest = wholeSecond(intendedAt - CLOCK_SKEW_MS)
-    const latest = until === undefined ? Number.POSITIVE_INFINITY : until + CLOCK_SKEW_MS
-    const query = dialect.listQuery(workflowFile(selector.selector))
-    const found: WorkflowRun[] = []
-    for await (const runs of runPages(client, query)) {
-      // Nothing starts before it is made; one that has not started yet may be of any time.
-      const isTooOld = (run: WorkflowRun) => (run.createdAt ?? run.startedAt ?? earliest) < earliest
-      const isTooYoung = (run: WorkflowRun) => run.createdAt !== null && run.createdAt > latest
-      found.push(...runs.filter((run) => whyNotOurs(run, selector) === null && !isTooOld(run) && !isTooYoung(run)))
-      // The newest come first.
-      if (runs.length > 0 && runs.every(isTooOld)) break
-    }
-    return found
-  }
-
-  /** A run of another workflow or ref, or that the code started, is not evidence about this job, whatever its title says. */
-  function whyNotOurs(run: WorkflowRun, selector: Trigger['selector']): string | null {
-    const [file, ref] = [workflowFile(selector.selector), shortRef(definitionRef(selector, defaultBranch))]
-    if (run.workflow !== file) return `run ${run.id} is of ${run.workflow}, not of ${file}`
-    if (run.event !== EVENT) return `run ${run.id} was started by ${run.event}, not by ${EVENT}`
-    return run.ref === ref ? null : `run ${run.id} is of ${run.ref}, not of ${ref}`
-  }
-
-  async function attemptOf(run: WorkflowRun): Promise<number> {
-    if (run.attempt !== null) return run.attempt
-    const jobs = await unlessMissing(() => jobsOf(client, run.id))
-    return Math.max(1, ...(jobs ?? []).map(({ attempt }) => attempt))
-  }
-
   return {
     start: (trigger) => startWithin({ clock, timeoutMs: triggerTimeoutMs }, (signal) => dispatch(trigger, signal)),
 
     async find(query) {
-      const runs = await dispatchedRuns(query)
+      const runs = await dispatchedRuns(place, query)
       return runs
         .filter((run) => carriesJob(run, query.jobId))
         .sort((one, other) => one.id - other.id)
@@ -87,7 +59,7 @@ export function giteaPipeline({ client, defaultBranch, clock, triggerTimeoutMs }
     },
 
     async doubt(query) {
-      const unnamed = (await dispatchedRuns(query)).filter((run) => run.inputs === null && !namesSomeJob(run.title))
+      const unnamed = (await dispatchedRuns(place, query)).filter((run) => run.inputs === null && !namesSomeJob(run.title))
       const [first] = unnamed
       if (first === undefined) return null
       return `of the runs of ${query.selector.selector} since then, ${unnamed.length} carry no JOB_ID in their name (the first: ${first.url ?? first.id})`
@@ -103,10 +75,10 @@ export function giteaPipeline({ client, defaultBranch, clock, triggerTimeoutMs }
         return { state: 'vanished', externalAttempt: 1, url: null, detail: `${dialect.name} has no run ${externalId}` }
       }
       const run = dialect.run(found.data)
-      const mismatch = whyNotOurs(run, selector)
+      const mismatch = whyNotOurs(run, selector, defaultBranch)
       if (mismatch !== null) return { state: 'vanished', externalAttempt: 1, url: run.url, detail: mismatch }
       const detail = TELLING.has(run.words) ? null : run.words
-      return { state: run.state, externalAttempt: await attemptOf(run), url: run.url, detail, ...timesOf(run) }
+      return { state: run.state, externalAttempt: await attemptOf(client, run), url: run.url, detail, ...timesOf(run) }
     },
 
     async cancel({ externalId }) {
@@ -121,6 +93,40 @@ export function giteaPipeline({ client, defaultBranch, clock, triggerTimeoutMs }
       await unlessMissing(() => client.send({ method: 'POST', path }), [409])
     },
   }
+}
+
+/** Dispatched runs of the workflow that were, or may have been, made in the time asked for. */
+async function dispatchedRuns(
+  { client, defaultBranch }: Place,
+  { selector, intendedAt, until }: RunQuery,
+): Promise<WorkflowRun[]> {
+  const earliest = wholeSecond(intendedAt - CLOCK_SKEW_MS)
+  const latest = until === undefined ? Number.POSITIVE_INFINITY : until + CLOCK_SKEW_MS
+  const found: WorkflowRun[] = []
+  for await (const runs of runPages(client, client.dialect.listQuery(workflowFile(selector.selector)))) {
+    // Nothing starts before it is made; one that has not started yet may be of any time.
+    const isTooOld = (run: WorkflowRun) => (run.createdAt ?? run.startedAt ?? earliest) < earliest
+    const isTooYoung = (run: WorkflowRun) => run.createdAt !== null && run.createdAt > latest
+    const isOurs = (run: WorkflowRun) => whyNotOurs(run, selector, defaultBranch) === null
+    found.push(...runs.filter((run) => isOurs(run) && !isTooOld(run) && !isTooYoung(run)))
+    // The newest come first.
+    if (runs.length > 0 && runs.every(isTooOld)) break
+  }
+  return found
+}
+
+/** A run of another workflow or ref, or that the code started, is not evidence about this job, whatever its title says. */
+function whyNotOurs(run: WorkflowRun, selector: Trigger['selector'], defaultBranch: string): string | null {
+  const [file, ref] = [workflowFile(selector.selector), shortRef(definitionRef(selector, defaultBranch))]
+  if (run.workflow !== file) return `run ${run.id} is of ${run.workflow}, not of ${file}`
+  if (run.event !== EVENT) return `run ${run.id} was started by ${run.event}, not by ${EVENT}`
+  return run.ref === ref ? null : `run ${run.id} is of ${run.ref}, not of ${ref}`
+}
+
+async function attemptOf(client: GiteaClient, run: WorkflowRun): Promise<number> {
+  if (run.attempt !== null) return run.attempt
+  const jobs = await unlessMissing(() => jobsOf(client, run.id))
+  return Math.max(1, ...(jobs ?? []).map(({ attempt }) => attempt))
 }
 
 /** A bare name means a branch to one version and anything to another, so it is told in full. */

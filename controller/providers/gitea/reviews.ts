@@ -55,29 +55,6 @@ interface ChangedFile {
 export function giteaReviews(client: GiteaClient, clock: Clock): ReviewHost {
   const list = `${client.repo}/pulls`
 
-  /** Of a merged one the head of the merge, which the ref keeps; `head` follows its branch on, whatever is pushed there later. */
-  async function headOf(pull: Pull): Promise<CommitSha> {
-    if (!pull.merged) return commitSha(pull.head.sha)
-    const name = `pull/${pull.number}/head`
-    const { data } = await client.get<GitRef | GitRef[]>(`${client.repo}/git/refs/${name}`)
-    const found = [data].flat().find(({ ref }) => ref === `refs/${name}`)
-    if (found === undefined) throw new RefusedFault(`${client.dialect.name} has no refs/${name} any more.`)
-    return commitSha(found.object.sha)
-  }
-
-  async function summary(pull: Pull): Promise<PullRequestSummary> {
-    const merge = pull.merged ? pull.merge_commit_sha : null
-    return {
-      number: pull.number,
-      state: pull.merged ? 'merged' : pull.state,
-      baseRef: pull.base.ref,
-      headSha: await headOf(pull),
-      mergeCommit: merge !== null && isCommitSha(merge) ? commitSha(merge) : null,
-      mergedAt: pull.merged && pull.merged_at !== null ? Date.parse(pull.merged_at) : null,
-      updatedAt: Date.parse(pull.updated_at),
-    }
-  }
-
   return {
     async pullRequests({ baseRef, since }) {
       // Asking for a base is spelt differently by the two, and not known to older versions.
@@ -91,7 +68,7 @@ export function giteaReviews(client: GiteaClient, clock: Clock): ReviewHost {
       }
       // One that was closed between both lists is in both: the later word counts.
       const found = new Map([...open, ...closed].map((pull) => [pull.number, pull]))
-      return Promise.all([...found.values()].map(summary))
+      return Promise.all([...found.values()].map((pull) => summary(client, pull)))
     },
     async pullRequest(number) {
       const path = `${list}/${number}`
@@ -100,7 +77,7 @@ export function giteaReviews(client: GiteaClient, clock: Clock): ReviewHost {
       const head = { fullName: pull.head.repo?.full_name ?? null, branch: pull.head.label, openedAt: createdAt }
       const pushers = await pushersOf(client, number, head)
       return {
-        ...(await summary(pull)),
+        ...(await summary(client, pull)),
         url: pull.html_url,
         title: pull.title,
         author: accountOf(client.dialect, pull.user),
@@ -120,9 +97,32 @@ export function giteaReviews(client: GiteaClient, clock: Clock): ReviewHost {
   }
 }
 
+async function summary(client: GiteaClient, pull: Pull): Promise<PullRequestSummary> {
+  const merge = pull.merged ? pull.merge_commit_sha : null
+  return {
+    number: pull.number,
+    state: pull.merged ? 'merged' : pull.state,
+    baseRef: pull.base.ref,
+    headSha: await headOf(client, pull),
+    mergeCommit: merge !== null && isCommitSha(merge) ? commitSha(merge) : null,
+    mergedAt: pull.merged && pull.merged_at !== null ? Date.parse(pull.merged_at) : null,
+    updatedAt: Date.parse(pull.updated_at),
+  }
+}
+
 interface GitRef {
   ref: string
   object: { sha: string }
+}
+
+/** Of a merged one the head of the merge, which the ref keeps; `head` follows its branch on, whatever is pushed there later. */
+async function headOf(client: GiteaClient, pull: Pull): Promise<CommitSha> {
+  if (!pull.merged) return commitSha(pull.head.sha)
+  const name = `pull/${pull.number}/head`
+  const { data } = await client.get<GitRef | GitRef[]>(`${client.repo}/git/refs/${name}`)
+  const found = [data].flat().find(({ ref }) => ref === `refs/${name}`)
+  if (found === undefined) throw new RefusedFault(`${client.dialect.name} has no refs/${name} any more.`)
+  return commitSha(found.object.sha)
 }
 
 const STATES = new Map<string, ReviewState>([

@@ -69,3 +69,17 @@ export async function openGiteaScene(
     },
   }
 }
+
+/** The server's own answers, with those to one path changed. */
+export function changing<Body>(path: RegExp, change: (body: Body) => unknown): typeof fetch {
+  return async (input, init) => {
+    const response = await fetch(input, init)
+    if (!path.test(new URL(String(input)).pathname)) return response
+    return new Response(JSON.stringify(change((await response.json()) as Body)), response)
+  }
+}
+
+export function refusing(path: RegExp, status: number): typeof fetch {
+  return (input, init) =>
+    path.test(new URL(String(input)).pathname) ? Promise.resolve(Response.json({}, { status })) : fetch(input, init)
+}

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { PullRequestFacts, ReviewHost } from '../../../controller/approvals/evidence.ts'
 import { MINUTE_MS } from '../../../controller/clock.ts'
-import { BOT, CONFIG, type GiteaScene, openGiteaScene } from './gitea-scene.ts'
+import { BOT, CONFIG, changing, type GiteaScene, openGiteaScene } from './gitea-scene.ts'
 
 describe.each(['gitea', 'forgejo'] as const)('on %s', (server) => {
   let scene: GiteaScene
@@ -33,18 +33,6 @@ describe.each(['gitea', 'forgejo'] as const)('on %s', (server) => {
     return { number, branch, head }
   }
 
-  /** The server's own answers, with those to one path changed. */
-  function changing<Body>(path: RegExp, change: (body: Body) => unknown): typeof fetch {
-    return async (input, init) => {
-      const response = await fetch(input, init)
-      if (!path.test(new URL(String(input)).pathname)) return response
-      return new Response(JSON.stringify(change((await response.json()) as Body)), response)
-    }
-  }
-  const refusing =
-    (path: RegExp, status: number): typeof fetch =>
-    (input, init) =>
-      path.test(new URL(String(input)).pathname) ? Promise.resolve(Response.json({}, { status })) : fetch(input, init)
   const logins = (facts: PullRequestFacts) => facts.pushers?.map(({ login }) => login).sort()
   const seconds = (instant: number) => Math.floor(instant / 1_000) * 1_000
 
@@ -214,96 +202,6 @@ describe.each(['gitea', 'forgejo'] as const)('on %s', (server) => {
       scene.forge.review(CONFIG, number, { by: 'bob', state: 'APPROVED' })
       const lost = host(changing<object[]>(/\/reviews$/, (list) => list.map((review) => ({ ...review, commit_id: '' }))))
       expect((await lost.pullRequest(number)).reviews).toMatchObject([{ commit: null }])
-    })
-  })
-
-  describe('who had a part in a pull request', () => {
-    it('are authors and committers by their e-mails, private ones too, and co-authors by what they say', async () => {
-      const { number, branch } = await opened()
-      const message = 'Change\n\nCo-authored-by: Carol <Carol@acme.test>'
-      const hidden = { name: 'B', email: 'bob@noreply.git.example.test' }
-      const stranger = { name: 'S', email: 'S@else.test' }
-      await scene.forge.commit(CONFIG, branch, { a: '1' }, { as: 'alice', author: hidden, committer: stranger, message })
-      const [newest] = (await reviews.pullRequest(number)).commits
-      expect(newest).toMatchObject({
-        author: { login: 'bob' },
-        committer: null,
-        committerEmail: 's@else.test',
-        coAuthorEmails: ['carol@acme.test'],
-      })
-    })
-
-    it('are listed over as many pages as it takes', async () => {
-      const { number, branch } = await opened()
-      for (let count = 0; count < 7; count++) await scene.forge.commit(CONFIG, branch, { a: `${count}` }, { as: 'alice' })
-      expect((await reviews.pullRequest(number)).commits).toHaveLength(8)
-    })
-
-    it('are everybody who pushed to the branch since it was made, and nobody who pushed elsewhere or to one of that name before', async () => {
-      const name = `request/${requests + 1}`
-      await scene.forge.commit(CONFIG, name, { old: 'x' }, { as: 'carol' })
-      await scene.forge.deleteRef(CONFIG, `refs/heads/${name}`, { as: 'carol' })
-      await scene.forge.commit(CONFIG, 'elsewhere', { e: 'x' }, { as: 'carol' })
-      scene.clock.advance(MINUTE_MS)
-      const { number, branch, head } = await opened()
-      await scene.forge.commit(CONFIG, branch, { b: '1' }, { as: 'bob', author: 'alice' })
-      await scene.forge.forcePush(CONFIG, branch, head, { as: 'alice' })
-      expect(logins(await reviews.pullRequest(number))).toEqual(['alice', 'bob'])
-    })
-
-    it('are seen pushing while it was open also when they hide their activity, until a forced push', async () => {
-      scene.forge.user('bob', { hidesActivity: true })
-      const { number, branch, head } = await opened()
-      await scene.forge.commit(CONFIG, branch, { b: '1' }, { as: 'bob', author: 'alice' })
-      expect(logins(await reviews.pullRequest(number))).toEqual(['alice', 'bob'])
-      await scene.forge.forcePush(CONFIG, branch, head, { as: 'alice' })
-      expect(logins(await reviews.pullRequest(number))).toEqual(['alice'])
-      scene.forge.user('bob', { hidesActivity: false })
-    })
-
-    it.each([
-      ['the timeline', /\/timeline$/, 403],
-      ['the activity', /\/activities\/feeds$/, 404],
-    ])('are not known without %s, and then nobody is shown to be free', async (_what, path, status) => {
-      const { number } = await opened()
-      expect(await host(refusing(path, status)).pullRequest(number)).toMatchObject({ commitsTruncated: true, pushers: null })
-    })
-
-    it('are trouble, not unknown, while the server cannot answer', async () => {
-      const { number } = await opened()
-      await expect(host(refusing(/\/timeline$/, 500)).pullRequest(number)).rejects.toMatchObject({ name: 'TransientFault' })
-      await expect(host(refusing(/\/timeline$/, 410)).pullRequest(number)).rejects.toMatchObject({ name: 'RefusedFault' })
-    })
-
-    it('are not known behind an activity without end', async () => {
-      const { number } = await opened()
-      const busy: typeof fetch = async (input, init) => {
-        if (!/\/feeds$/.test(new URL(String(input)).pathname)) return fetch(input, init)
-        const one = {
-          op_type: 'push_tag',
-          ref_name: 'refs/tags/x',
-          content: '',
-          act_user: null,
-          created: new Date(8e14).toISOString(),
-        }
-        return Response.json(Array(500).fill(one), { headers: { 'x-total-count': '100000' } })
-      }
-      expect((await host(busy).pullRequest(number)).pushers).toBeNull()
-    })
-
-    it('are known also when the branch was deleted meanwhile', async () => {
-      const { number, branch } = await opened()
-      await scene.forge.deleteRef(CONFIG, `refs/heads/${branch}`, { as: 'carol' })
-      expect(await reviews.pullRequest(number)).toMatchObject({ pushers: [{ login: 'alice' }], commitsTruncated: false })
-    })
-
-    it('are those of the timeline alone where the commits came without a branch', async () => {
-      const { number } = await opened()
-      const agit = changing<{ head: object }>(/\/pulls\/\d+$/, (body) => ({
-        ...body,
-        head: { ...body.head, label: '', ref: `refs/pull/${number}/head` },
-      }))
-      expect(await host(agit).pullRequest(number)).toMatchObject({ pushers: [], commitsTruncated: false })
     })
   })
 

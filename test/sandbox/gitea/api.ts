@@ -1,52 +1,20 @@
-import type { FaultRule } from '../faults.ts'
-import { commitsBetween, diffFiles, mergeBase, readCommit, resolveCommit, resolveRef } from '../git/repository.ts'
-import { Refusal } from '../refusal.ts'
+import { commitsBetween, mergeBase, readCommit, resolveCommit, resolveRef } from '../git/repository.ts'
+import { activityBody, commitBody, GITEA_WORDS, repositoryBody, runBody, statusBody, userBody, webOf } from './bodies.ts'
+import { type Answer, type Call, created, found, ok, paged, text } from './call.ts'
 import {
-  activityBody,
-  commentBody,
-  commitBody,
-  fileBody,
-  GITEA_WORDS,
-  moment,
-  pullBody,
-  repositoryBody,
-  reviewBody,
-  runBody,
-  statusBody,
-  userBody,
-  webOf,
-} from './bodies.ts'
-import { addComment, touch } from './pulls.ts'
+  createComment,
+  editComment,
+  getPull,
+  listComments,
+  listPulls,
+  pullCommits,
+  pullFiles,
+  pullReviews,
+  timeline,
+} from './pull-api.ts'
 import { dispatch, setState } from './runs.ts'
 import { postStatus } from './statuses.ts'
-import {
-  isOver,
-  mayDo,
-  type Pull,
-  type Repository,
-  type Role,
-  type Run,
-  type StatusState,
-  type User,
-  type World,
-} from './world.ts'
-
-export interface Call {
-  world: World
-  repository: Repository
-  user: User
-  params: Readonly<Record<string, string>>
-  query: URLSearchParams
-  body: Readonly<Record<string, unknown>>
-  fault: FaultRule | null
-}
-
-export interface Answer {
-  status: number
-  /** Undefined: no content. */
-  body?: unknown
-  headers?: Record<string, string>
-}
+import { isOver, mayDo, type Role, type Run, type StatusState, type World } from './world.ts'
 
 export interface Operation {
   id: string
@@ -59,8 +27,6 @@ export interface Operation {
   handle(call: Call): Answer | Promise<Answer>
 }
 
-const ok = (body: unknown): Answer => ({ status: 200, body })
-const created = (body: unknown): Answer => ({ status: 201, body })
 const A = '/api/v1'
 const R = `${A}/repos/{owner}/{repo}`
 const P = `${R}/pulls/{index}`
@@ -109,30 +75,6 @@ export const OPERATIONS: readonly Operation[] = [
 ]
 
 export const OPERATION_IDS = OPERATIONS.map(({ id }) => id)
-
-function found<T>(item: T | undefined | null): T {
-  if (item === undefined || item === null) throw new Refusal(404, 'The target couldn’t be found.')
-  return item
-}
-
-function text(value: unknown): string {
-  return typeof value === 'string' ? value : ''
-}
-
-interface Page<Item> {
-  items: Item[]
-  headers: Record<string, string>
-}
-
-/** `limit` at most what the operator allows, whatever is asked for. */
-function paged<Item>({ world, query }: Call, all: readonly Item[], tells: 'link' | 'total' | 'both' = 'both'): Page<Item> {
-  const size = Math.min(Number(query.get('limit') ?? 30), world.maxPage)
-  const page = Math.max(Number(query.get('page') ?? 1), 1)
-  const headers: Record<string, string> = {}
-  if (tells !== 'link') headers['x-total-count'] = String(all.length)
-  if (tells !== 'total' && all.length > page * size) headers['link'] = `<${world.origin}/next>; rel="next"`
-  return { items: all.slice((page - 1) * size, page * size), headers }
-}
 
 function getRepository({ repository, user }: Call): Answer {
   const permissions = { admin: mayDo(repository, user, 'admin'), push: mayDo(repository, user, 'write'), pull: true }
@@ -261,77 +203,6 @@ async function compare({ world, repository, params }: Call): Promise<Answer> {
   const base = found(await mergeBase(repository.git, from, to))
   const commits = await commitsBetween(repository.git, base, to)
   return ok({ total_commits: commits.length, commits: commits.map((commit) => commitBody(world, commit)) })
-}
-
-async function shownPull({ world, repository }: Call, pull: Pull, withFiles: boolean) {
-  const { source, branch } = pull
-  const head = source === null ? null : await resolveCommit(source.git, `refs/heads/${branch}`)
-  const files = withFiles ? (await diffFiles(repository.git, pull.mergeBase, pull.headSha)).length : null
-  return pullBody(world, repository, pull, head ?? '', files)
-}
-
-async function listPulls(call: Call): Promise<Answer> {
-  const state = call.query.get('state') ?? 'open'
-  const listed = call.repository.pulls.filter((pull) => state === 'all' || pull.state === state)
-  const byChange = call.query.get('sort') === 'recentupdate'
-  const sorted = listed.toSorted((one, other) => (byChange && other.updatedAt - one.updatedAt) || other.number - one.number)
-  const { items, headers } = paged(call, sorted)
-  return { ...ok(await Promise.all(items.map((pull) => shownPull(call, pull, false)))), headers }
-}
-
-function pullIn({ repository, params }: Call): Pull {
-  return found(repository.pulls.find(({ number }) => String(number) === params['index']))
-}
-
-async function getPull(call: Call): Promise<Answer> {
-  return ok(await shownPull(call, pullIn(call), true))
-}
-
-async function pullCommits(call: Call): Promise<Answer> {
-  const { mergeBase: from, headSha: to } = pullIn(call)
-  const commits = await commitsBetween(call.repository.git, from, to)
-  const { items, headers } = paged(call, commits.toReversed())
-  return { ...ok(items.map((commit) => commitBody(call.world, commit))), headers }
-}
-
-async function pullFiles(call: Call): Promise<Answer> {
-  const { mergeBase: from, headSha: to } = pullIn(call)
-  const { items, headers } = paged(call, await diffFiles(call.repository.git, from, to))
-  return { ...ok(items.map(fileBody)), headers }
-}
-
-function pullReviews(call: Call): Answer {
-  const pull = pullIn(call)
-  const { items, headers } = paged(call, pull.reviews)
-  return { ...ok(items.map((review) => reviewBody(call.world, call.repository, pull, review))), headers }
-}
-
-/** Everything at once unless a page is asked for. */
-function timeline(call: Call): Answer {
-  const { pushes, comments } = pullIn(call)
-  const entries = [
-    ...pushes.map(({ id, user, at }) => ({ id, type: 'pull_push', user: userBody(user), created_at: moment(at) })),
-    ...comments.map((comment) => ({ ...commentBody(comment), type: 'comment' })),
-  ]
-  return ok(entries.length === 0 ? null : entries)
-}
-
-function listComments(call: Call): Answer {
-  return ok(pullIn(call).comments.map(commentBody))
-}
-
-function createComment(call: Call): Answer {
-  return created(commentBody(addComment(call.world, pullIn(call), call.user, text(call.body['body']))))
-}
-
-function editComment({ world, repository, user, params, body }: Call): Answer {
-  const pull = found(repository.pulls.find(({ comments }) => comments.some(({ id }) => String(id) === params['id'])))
-  const comment = found(pull.comments.find(({ id }) => String(id) === params['id']))
-  if (comment.author !== user && !mayDo(repository, user, 'admin')) throw new Refusal(403, 'forbidden')
-  comment.body = text(body['body'])
-  comment.updatedAt = world.clock.now()
-  touch(world, pull)
-  return ok(commentBody(comment))
 }
 
 /** Newest first; who hides their activity is not among it. */
