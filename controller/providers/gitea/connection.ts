@@ -25,7 +25,8 @@ function familyProvider(options: ProviderOptions, dialect: Dialect, own: GiteaSe
 
   function connect(apiUrl: string | null, fullName: string, ref: string | null): { client: GiteaClient; tokenRef: string } {
     const address = apiUrl ?? own?.apiUrl
-    if (address === undefined) throw new RefusedFault(`This controller knows no ${dialect.name}; set its API address.`)
+    if (address === undefined)
+      throw new RefusedFault(`This controller knows no ${dialect.name}; set DRAVEN_${dialect.provider.toUpperCase()}_API_URL.`)
     const origins = own === null ? options.allowedOrigins : [new URL(own.apiUrl).origin, ...options.allowedOrigins]
     const url = allowedApiUrl(address, origins)
     const tokenRef = ref ?? ownTokenRef(dialect, own, url)

@@ -18,18 +18,17 @@ type Unmapped = Exclude<RunState, (typeof STATES)[number][0]>
 /** Does not compile when the table above forgets one of the emulator's states. */
 const allMapped: Unmapped extends never ? true : Unmapped = true
 
-/** `namesRun`: whether the version says which run a dispatch made. */
 const HOSTS = [
-  ['Gitea', 'gitea', true],
-  ['Forgejo', 'forgejo', true],
-] as const satisfies readonly (readonly [string, Server, boolean])[]
+  ['Gitea', 'gitea'],
+  ['Forgejo', 'forgejo'],
+] as const satisfies readonly (readonly [string, Server])[]
 
-for (const [name, server, namesRun] of HOSTS) {
+for (const [name, server] of HOSTS) {
   describePipelines(
     name,
     { states: allMapped ? STATES : [], good: 'success', bad: 'failure', cancels: server === 'forgejo' },
     async (): Promise<PipelineHost> => {
-      const scene = await openGiteaScene(server, { namesRun })
+      const scene = await openGiteaScene(server)
       const { forge } = scene
       await forge.commit(SHOP, 'main', { [`.${server}/workflows/other.yml`]: DEPLOY_WORKFLOW }, { as: 'acme' })
       const pipeline = scene.connect().connections.pipeline(scene.project())

@@ -109,6 +109,16 @@ describe.each(['gitea', 'forgejo'] as const)('on %s', (server) => {
       expect((await host(busy).pullRequest(number)).pushers).toBeNull()
     })
 
+    it('are those before a branch was made anew, too', async () => {
+      const branch = `request/${requests + 1}`
+      await scene.forge.commit(CONFIG, branch, { before: 'x' }, { as: 'carol' })
+      const { number, head } = await opened()
+      await scene.forge.deleteRef(CONFIG, `refs/heads/${branch}`, { as: 'alice' })
+      scene.clock.advance(MINUTE_MS)
+      await scene.forge.forcePush(CONFIG, branch, head, { as: 'bob' })
+      expect(logins(await reviews.pullRequest(number))).toEqual(['alice', 'bob', 'carol'])
+    })
+
     it('are known also when the branch was deleted meanwhile', async () => {
       const { number, branch } = await opened()
       await scene.forge.deleteRef(CONFIG, `refs/heads/${branch}`, { as: 'carol' })

@@ -5,7 +5,7 @@ import type { PipelineSelector } from '../../../controller/model/desired-state.t
 import { DIALECTS } from '../../../controller/providers/gitea/dialect.ts'
 import { DEPLOY_WORKFLOW } from '../../sandbox/forge-fixture.ts'
 import { trigger as anyTrigger } from '../fixtures.ts'
-import { BOT, type GiteaScene, openGiteaScene, SHOP } from './gitea-scene.ts'
+import { BOT, changing, type GiteaScene, openGiteaScene, SHOP } from './gitea-scene.ts'
 
 const deploy: PipelineSelector = { selector: 'deploy.yml', workflowRef: null }
 const OTHER_JOB = 'ffffffff-0000-5000-8000-000000000000' as Trigger['jobId']
@@ -116,6 +116,12 @@ describe.each(['gitea', 'forgejo'] as const)('a workflow of %s', (server) => {
       await short.close()
     })
 
+    it('by what it was told, where that is shown, not by what its name quotes', async () => {
+      const id = await started(trigger({ jobId: OTHER_JOB }))
+      Object.assign(run(id), { title: `instead of ${trigger().jobId}` })
+      expect(await ids()).toEqual(server === 'forgejo' ? [] : [id])
+    })
+
     it('not under a longer word than the id', async () => {
       const id = await started(trigger({ jobId: OTHER_JOB }))
       Object.assign(run(id), { title: `x${trigger().jobId}`, inputs: {} })
@@ -147,6 +153,32 @@ describe.each(['gitea', 'forgejo'] as const)('a workflow of %s', (server) => {
       expect(await ids()).toEqual([])
     })
 
+    it('as far back as needed and no further, on a server with short pages', async () => {
+      const short = await openGiteaScene(server, { maxPage: 2 })
+      const asked: string[] = []
+      const counting: typeof fetch = (input, init) => {
+        if (String(input).includes('/actions/runs?')) asked.push(String(input))
+        return fetch(input, init)
+      }
+      const there = short.connect(counting).connections.pipeline(short.project())
+      for (let count = 0; count < 6; count++) await there.start(trigger({ intendedAt: short.clock.now() }))
+      for (const { id } of short.forge.runs(SHOP)) short.forge.setRun(id, 'success')
+      short.clock.advance(10 * MINUTE_MS)
+      const wanted = trigger({ intendedAt: short.clock.now() })
+      await there.start(wanted)
+      expect(await there.find(wanted)).toHaveLength(1)
+      // The newest two, of which one is old, and a page of old ones.
+      expect(asked).toHaveLength(2)
+      await short.close()
+    })
+
+    it('not when it was made too late to be meant, where the server tells when that was', async () => {
+      const wanted = trigger()
+      scene.clock.advance(10 * MINUTE_MS)
+      const id = await started(trigger())
+      expect(await ids({ ...wanted, until: wanted.intendedAt } as Trigger)).toEqual(server === 'forgejo' ? [] : [id])
+    })
+
     it('and nothing proves that there was none while one that was dispatched does not tell whose it is', async () => {
       const silent = trigger({ selector: { selector: 'silent.yml', workflowRef: null } })
       expect(await pipeline.doubt(silent)).toBeNull()
@@ -176,6 +208,15 @@ describe.each(['gitea', 'forgejo'] as const)('a workflow of %s', (server) => {
       scene.clock.advance(MINUTE_MS)
       scene.forge.setRun(id, 'skipped')
       expect(await observe(id)).toMatchObject({ state: 'failed', detail: 'skipped', endedAt: startedAt + MINUTE_MS })
+    })
+
+    it('with no end while a later attempt runs, whatever is left of an earlier one', async () => {
+      const id = await started()
+      scene.forge.setRun(id, 'running')
+      const past = { completed_at: '2026-11-21T08:00:00Z', stopped: '2026-11-21T08:00:00Z' }
+      const stale = changing<object>(/\/actions\/runs\/\d+$/, (body) => ({ ...body, ...past }))
+      const there = scene.connect(stale).connections.pipeline(scene.project())
+      expect(await there.observe({ externalId: String(id), selector: deploy })).not.toHaveProperty('endedAt')
     })
 
     it('as trouble, not as vanished, when the repository may not be seen any more, or shows no runs at all', async () => {

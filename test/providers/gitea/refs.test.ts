@@ -158,6 +158,19 @@ describe.each(['gitea', 'forgejo'] as const)('on %s', (server) => {
       expect(results.filter(({ app, state }) => app === actions && state === 'success')).toHaveLength(8)
     })
 
+    it.each(['link', 'x-total-count'])('is read to its last page also behind a proxy that drops %s', async (header) => {
+      const sha = await committed()
+      ci(sha, 'success', ['a', 'b', 'c', 'd', 'e'])
+      const dropping: typeof fetch = async (input, init) => {
+        const response = await fetch(input, init)
+        const headers = new Headers(response.headers)
+        headers.delete(header)
+        return new Response(await response.arrayBuffer(), { status: response.status, headers })
+      }
+      const there = scene.connect(dropping).connections.refs(scene.project())
+      expect((await there.ciEvidence(sha)).results.filter(({ app }) => app === actions)).toHaveLength(5)
+    })
+
     it('is believed by who posted it: a developer who posts over a failed job is not the CI', async () => {
       const sha = await committed()
       ci(sha, 'failure')
@@ -169,7 +182,7 @@ describe.each(['gitea', 'forgejo'] as const)('on %s', (server) => {
       ['without any run', () => {}],
       ['over a job that failed', (sha) => ci(sha, 'failure')],
       ['over a job that still runs', (sha) => ci(sha, 'running')],
-      ['beside another job that succeeded', (sha) => ci(sha, 'success', ['lint', 'rebuild'])],
+      ['beside another job that succeeded', (sha) => ci(sha, 'success', ['lint', 'rebuild', 'uild'])],
       ['beside a run of the same name for another reason', (sha) => ci(sha, 'success', ['build'], 'pull_request')],
       ['beside a run of another commit', async () => ci(await committed(), 'success')],
     ])('in whose name any job may post is not believed %s', async (_what, before) => {

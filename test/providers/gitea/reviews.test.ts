@@ -123,10 +123,12 @@ describe.each(['gitea', 'forgejo'] as const)('on %s', (server) => {
       expect((await reviews.pullRequest(number)).files).toContainEqual({ path: 'holds/gone.yaml', status: 'removed' })
     })
 
-    it('is refused when the server lists fewer files than it counts', async () => {
+    it('is refused when the server lists fewer files than it counts, unless the branch may have moved on since the merge', async () => {
       const { number } = await opened()
       const shy = host(changing<object>(/\/pulls\/\d+$/, (body) => ({ ...body, changed_files: 7 })))
       await expect(shy.pullRequest(number)).rejects.toMatchObject({ name: 'RefusedFault' })
+      await scene.forge.merge(CONFIG, number, { by: 'bob' })
+      expect((await shy.pullRequest(number)).files).toHaveLength(1)
     })
 
     it('tells a fork by its repository; when that is gone, nobody can be shown not to have pushed', async () => {
@@ -176,6 +178,19 @@ describe.each(['gitea', 'forgejo'] as const)('on %s', (server) => {
       expect((await reviews.pullRequest(number)).reviews).toMatchObject([{ state: 'dismissed' }])
     })
 
+    it('is taken in the order in which reviews were made, whatever that of the list', async () => {
+      const { number } = await opened()
+      for (const state of ['APPROVED', 'REQUEST_CHANGES'] as const) scene.forge.review(CONFIG, number, { by: 'bob', state })
+      const reversed = host(changing<object[]>(/\/reviews$/, (list) => list.toReversed()))
+      expect((await reversed.pullRequest(number)).reviews.map(({ state }) => state)).toEqual(['approved', 'changes_requested'])
+    })
+
+    it('that was a comment is one, dismissed or not', async () => {
+      const { number } = await opened()
+      scene.forge.dismissReview(CONFIG, number, scene.forge.review(CONFIG, number, { by: 'bob', state: 'COMMENT' }))
+      expect((await reviews.pullRequest(number)).reviews).toMatchObject([{ state: 'commented' }])
+    })
+
     it('is not lost on a later page, nor out of order', async () => {
       const { number } = await opened()
       for (let count = 0; count < 7; count++) scene.forge.review(CONFIG, number, { by: 'bob', state: 'COMMENT' })
@@ -221,6 +236,21 @@ describe.each(['gitea', 'forgejo'] as const)('on %s', (server) => {
       expect(byNumber.has(old.number)).toBe(false)
       expect((await reviews.pullRequests({ baseRef: 'main', since: 0 })).map(({ number }) => number)).toContain(old.number)
       expect(await reviews.pullRequests({ baseRef: 'other', since: 0 })).toEqual([])
+    })
+
+    it('has those of the very moment that is asked about, and is read no further back than needed', async () => {
+      for (let count = 0; count < 4; count++) scene.forge.closePull(CONFIG, (await opened()).number, { by: 'alice' })
+      const last = await opened()
+      scene.clock.advance(1_000 - (scene.clock.now() % 1_000))
+      scene.forge.closePull(CONFIG, last.number, { by: 'alice' })
+      const asked: string[] = []
+      const counting: typeof fetch = (input, init) => {
+        if (String(input).includes('state=closed')) asked.push(String(input))
+        return fetch(input, init)
+      }
+      const listed = await host(counting).pullRequests({ baseRef: 'main', since: scene.clock.now() })
+      expect(listed.filter(({ state }) => state === 'closed').map(({ number }) => number)).toEqual([last.number])
+      expect(asked).toHaveLength(1)
     })
 
     it('leaves out one without any commit, and keeps the others', async () => {
