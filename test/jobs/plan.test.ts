@@ -431,6 +431,14 @@ describe('a running job', () => {
     expect(steps(desired, inVain, NOW + HOUR_MS)).toEqual(['r1 ends failed: trigger_outcome_unknown'])
   })
 
+  it('of an intent that lies ahead of a clock that was set back is given up by the deadline that was set anew', () => {
+    const ahead = { state: 'unknown', externalId: null, intendedAt: NOW + DAY_MS, sendDeadline: NOW } as const
+    const looked = (at: number) => withRun({ ...ahead, observedAt: at - SECOND_MS })
+    expect(steps(desired, looked(NOW + 5 * MINUTE_MS), NOW + 5 * MINUTE_MS)).toEqual([])
+    const late = NOW + 11 * MINUTE_MS
+    expect(steps(desired, looked(late), late)).toEqual(['r1 ends failed: trigger_outcome_unknown'])
+  })
+
   it('is looked for as long as a run may take once its pipeline was told to go on', () => {
     const claimed = { state: 'unknown', externalId: null, claimedAt: NOW } as const
     expect(steps(desired, withRun({ ...claimed, observedAt: NOW + 10 * MINUTE_MS }), NOW + 11 * MINUTE_MS)).toEqual([
