@@ -1,6 +1,7 @@
 import { SECOND_MS, toIso } from '../clock.ts'
 import type { DesiredState } from '../model/desired-state.ts'
 import type { CommitSha } from '../model/names.ts'
+import { may } from '../model/roles.ts'
 import { shaLabel } from '../policy/wording.ts'
 import type { AccessReport } from '../providers/access.ts'
 import type { Settings } from '../settings.ts'
@@ -13,6 +14,33 @@ export function configCheck({ config }: Settings, commit: CommitSha, desired: De
   const errors = desired.findings.filter(({ severity }) => severity === 'error').length
   if (errors === 0) return ok('config', seen)
   return warn('config', `${seen}, ${counted(errors, 'error')}`, 'Run draven validate in the repository, and mend what it tells.')
+}
+
+/**
+ * Approvals are given where the config repository is, by accounts there: environments whose policy nobody could ever satisfy.
+ * Of a plain directory nobody can review anything.
+ */
+export function approverCheck({ config }: Pick<Settings, 'config'>, desired: DesiredState): Check | null {
+  const asking = [...desired.environments.values()].filter(({ policy }) => policy.requireApproval)
+  if (asking.length === 0) return null
+  if (config.kind === 'directory') {
+    const detail = `${counted(asking.length, 'environment')} must be approved, and nobody can review in a directory`
+    return warn(
+      'approvers',
+      detail,
+      'Put the config repository on a forge, or let these environments take requests without approval.',
+    )
+  }
+  const { provider } = config
+  const short = asking.flatMap(({ key, project, name, policy }) => {
+    const able = [...desired.people.values()].filter(
+      ({ id, accounts }) => accounts.has(provider) && may(desired, id, 'approve', { project, environment: name }),
+    )
+    return able.length < policy.approvalsRequired ? [`${key} needs ${policy.approvalsRequired} and has ${able.length}`] : []
+  })
+  if (short.length === 0) return ok('approvers', `enough people with an account at ${provider} for every environment`)
+  const detail = `too few who may approve have an account at ${provider}: ${short.join(', ')}`
+  return warn('approvers', detail, `Add accounts.${provider} to the people in access.yaml, or give more people the role.`)
 }
 
 /** Below this share of the hour's calls the controller will soon be told to wait. */

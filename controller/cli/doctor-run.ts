@@ -9,7 +9,7 @@ import type { SecretReader } from '../secrets/references.ts'
 import { readSettings, type Settings } from '../settings.ts'
 import { type Check, fail, ok, warn } from './doctor.ts'
 import { checkDataDirectory, checkGit, checkNode, checkPostgresDatabase } from './doctor-machine.ts'
-import { accessChecks, clockCheck, configCheck } from './doctor-reports.ts'
+import { accessChecks, approverCheck, clockCheck, configCheck } from './doctor-reports.ts'
 import type { Io } from './io.ts'
 import { withAbsolutePaths } from './serve.ts'
 
@@ -34,6 +34,8 @@ export async function* runChecks(io: Io): AsyncGenerator<Check> {
   yield await webhookCheck(settings, surroundings.secrets)
   const read = await readConfig(settings, surroundings.providers)
   yield read.check
+  const approvers = read.desired === null ? null : approverCheck(settings, read.desired)
+  if (approvers !== null) yield approvers
   yield* callbackCheck(settings, read.desired)
   const reports: AccessReport[] = []
   yield* access(settings, surroundings.providers, read.desired, reports)

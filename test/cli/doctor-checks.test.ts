@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { checkDataDirectory, checkGit, checkNode, judgeGit } from '../../controller/cli/doctor-machine.ts'
-import { accessChecks, clockCheck } from '../../controller/cli/doctor-reports.ts'
+import { accessChecks, approverCheck, clockCheck } from '../../controller/cli/doctor-reports.ts'
 import type { AccessReport } from '../../controller/providers/access.ts'
+import { EXAMPLE_CONFIG, load, readDirectory } from '../model/snapshot-directory.ts'
 
 describe('the programs', () => {
   it.each([
@@ -116,5 +117,31 @@ describe('the clock', () => {
 
   it('is not judged when nobody told the time', () => {
     expect([...clockCheck([{ ...REPORT, clockSkewMs: null }])]).toEqual([])
+  })
+})
+
+describe('who can approve', () => {
+  const remote = (provider: string) => ({
+    config: { kind: 'remote', url: 'https://git.acme.example/x.git', branch: 'main', provider, repoFullName: 'acme/x' } as const,
+  })
+
+  it('is asked of the accounts at the host where reviews are given', async () => {
+    const desired = await load(readDirectory(EXAMPLE_CONFIG))
+    expect(approverCheck(remote('github'), desired)).toMatchObject({ status: 'ok' })
+    const check = approverCheck(remote('bitbucket'), desired)
+    expect(check).toMatchObject({ status: 'warn', fix: expect.stringContaining('accounts.bitbucket') })
+    expect(check!.detail).toContain('shop/prod needs 2 and has ')
+    expect(approverCheck(remote('forgejo'), desired)!.detail).toContain('shop/demo needs 1 and has 0')
+  })
+
+  it('is nobody in a plain directory, which only matters where approval is asked for', async () => {
+    const desired = await load(readDirectory(EXAMPLE_CONFIG))
+    const config = { kind: 'directory', directory: '/config', branch: 'main' } as const
+    expect(approverCheck({ config }, desired)).toMatchObject({
+      status: 'warn',
+      detail: expect.stringContaining('nobody can review'),
+    })
+    const free = new Map([...desired.environments].filter(([, { policy }]) => !policy.requireApproval))
+    expect(approverCheck({ config }, { ...desired, environments: free })).toBeNull()
   })
 })
