@@ -58,8 +58,8 @@ describe('the table of providers', () => {
 
   it('has a host for a config repository on GitHub, and refuses one it does not know', () => {
     expect(connect({ configRepo: { provider: 'github', fullName: 'acme/config' } }).configHost?.provider).toBe('github')
-    expect(() => connect({ configRepo: { provider: 'jenkins', fullName: 'acme/config' } })).toThrow(
-      /jenkins is not supported yet/,
+    expect(() => connect({ configRepo: { provider: 'sourceforge', fullName: 'acme/config' } })).toThrow(
+      /sourceforge is not supported yet/,
     )
     expect(() => connect({ configRepo: { provider: 'gitea', fullName: 'acme/config' } })).toThrow(/knows no Gitea/)
   })
