@@ -59,6 +59,9 @@ describe('redaction', () => {
     `ghu_${'c'.repeat(36)}`,
     `ghr_${'d'.repeat(36)}`,
     `github_pat_${'e'.repeat(22)}_${'f'.repeat(59)}`,
+    `ATATT3xFfGF0${'g-_'.repeat(50)}=0D1E2012`,
+    `ATCTT3xFfGN0${'h-_'.repeat(50)}=39B560F8`,
+    `ATBB${'i'.repeat(32)}`,
     `eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiIxMjMifQ.${'s'.repeat(43)}`,
   ])('knows the shape of a token that nobody taught it: %.12s…', (token) => {
     expect(redactor().redact(`token ${token}, x`)).toBe('token ***, x')

@@ -84,6 +84,18 @@ describe('a pipeline on Bitbucket', () => {
     await expect(pipeline.find(call)).rejects.toMatchObject({ name: 'RefusedFault' })
   })
 
+  it('whose answer comes too late was made once, and is found', async () => {
+    scene.forge.faults.add({ on: 'pipelines/create', kind: 'slow_after', delayMs: MINUTE_MS })
+    const wanted = trigger()
+    const outcome = pipeline.start(wanted)
+    while (made(wanted) === undefined) await new Promise((resolve) => setTimeout(resolve, 5))
+    scene.clock.advance(10_000)
+    expect((await outcome).kind).toBe('unknown')
+    scene.clock.advance(MINUTE_MS)
+    expect(await ids(wanted)).toEqual([made(wanted)?.uuid])
+    expect(scene.forge.triggerCount(wanted.jobId)).toBe(1)
+  })
+
   it('that Bitbucket started on another commit is asked to stop, and is not called started', async () => {
     const swapped: typeof fetch = async (input, init) => {
       const response = await fetch(input, init)
