@@ -4,6 +4,7 @@ import type { PipelineProvider, RunHandle, RunObservation, RunQuery, StartOutcom
 import { unlessMissing } from '../json-calls.ts'
 import { startWithin } from '../start-outcome.ts'
 import { namesJob, namesSomeJob } from '../text.ts'
+import { told } from '../told.ts'
 import type { GiteaClient } from './client.ts'
 import { shortRef, type WorkflowRun, workflowFile } from './dialect.ts'
 import { assertRepositoryVisible } from './refs.ts'
@@ -36,7 +37,7 @@ export function giteaPipeline({ client, defaultBranch, clock, triggerTimeoutMs }
       body: {
         // Never the ref to deploy: a commit cannot be dispatched, and an old tag would run an old workflow file.
         ref: definitionRef(trigger.selector, defaultBranch),
-        inputs: { JOB_ID: trigger.jobId, ENV: trigger.environment, REF: trigger.ref, TYPE: trigger.type, SHA: trigger.sha },
+        inputs: told(trigger),
         ...dialect.dispatch.body,
       },
       signal,

@@ -30,7 +30,14 @@ for (const [name, server] of HOSTS) {
     async (): Promise<PipelineHost> => {
       const scene = await openGiteaScene(server)
       const { forge } = scene
-      await forge.commit(SHOP, 'main', { [`.${server}/workflows/other.yml`]: DEPLOY_WORKFLOW }, { as: 'acme' })
+      const folder = `.${server}/workflows`
+      const asksBack = DEPLOY_WORKFLOW.replace('jobs:', '      CALLBACK_URL: {}\n      CALLBACK_TOKEN: {}\njobs:')
+      await forge.commit(
+        SHOP,
+        'main',
+        { [`${folder}/other.yml`]: DEPLOY_WORKFLOW, [`${folder}/deploy.yml`]: asksBack },
+        { as: 'acme' },
+      )
       const pipeline = scene.connect().connections.pipeline(scene.project())
       const calls = {
         trigger: 'actions/create-workflow-dispatch',
@@ -43,7 +50,12 @@ for (const [name, server] of HOSTS) {
         selector: { selector: 'deploy.yml', workflowRef: null },
         now: () => scene.clock.now(),
         made: (jobId) => forge.triggerCount(jobId),
-        told: (jobId) => forge.runs(SHOP).find(({ inputs }) => inputs['JOB_ID'] === jobId)?.inputs ?? {},
+        told(jobId) {
+          const inputs = forge.runs(SHOP).find(({ inputs }) => inputs['JOB_ID'] === jobId)?.inputs ?? {}
+          // What is declared and not given is empty.
+          return Object.fromEntries(Object.entries(inputs).filter(([, value]) => value !== ''))
+        },
+        callbacks: true,
         bring: (id, word) => forge.setRun(Number(id), RUN_STATES.find((state) => state === word) ?? 'failure'),
         link: /^http.*\/acme\/shop\/actions\/runs\/\d+$/,
         faults: {
