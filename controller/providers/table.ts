@@ -10,7 +10,7 @@ import { gitlabProvider } from './gitlab/connection.ts'
 import { httpHookProvider } from './http-hook/connection.ts'
 import { jenkinsProvider } from './jenkins/connection.ts'
 import { localProvider } from './local/connection.ts'
-import type { ProjectConnection, Provider, ProviderOptions } from './provider.ts'
+import type { ConfigConnection, ProjectConnection, Provider, ProviderOptions } from './provider.ts'
 
 /** Every provider, by the name that documents use. A new one is a folder and a row. */
 export const PROVIDERS: Readonly<Record<string, (options: ProviderOptions) => Provider>> = {
@@ -65,8 +65,14 @@ export function connectProviders(options: ConnectOptions): ConnectedProviders {
     return fresh
   }
 
+  function configOf({ provider: name, fullName }: NonNullable<ConnectOptions['configRepo']>): ConfigConnection {
+    const { config } = provider(name)
+    if (config === null) throw new RefusedFault(`${name} has no pull requests, so it cannot hold the config repository.`)
+    return config(fullName)
+  }
+
   const { configRepo } = options
-  const config = configRepo === null ? null : (provider(configRepo.provider).config?.(configRepo.fullName) ?? null)
+  const config = configRepo === null ? null : configOf(configRepo)
   return {
     connections: {
       refs: (project) => connection(atCode(project)).refs,

@@ -61,6 +61,7 @@ describe('the table of providers', () => {
     expect(() => connect({ configRepo: { provider: 'sourceforge', fullName: 'acme/config' } })).toThrow(
       /sourceforge is not supported yet/,
     )
+    expect(() => connect({ configRepo: { provider: 'jenkins', fullName: 'acme/config' } })).toThrow(/no pull requests/)
     expect(() => connect({ configRepo: { provider: 'gitea', fullName: 'acme/config' } })).toThrow(/knows no Gitea/)
   })
 
