@@ -393,7 +393,9 @@ export function createChecks(truth: Truth): Checks {
       const others = pipelines.runs.filter(
         (other) => other !== run && other.trigger.jobId === run.trigger.jobId && other.vanishedAt === null,
       )
-      must('one run per job', others.length === 0, () => `${run.trigger.jobId} has runs ${others[0]!.id} and ${run.id}`)
+      // Without records only time tells that a run must show, and a clock that was set forward has made that up.
+      const misled = checks.lostAt !== null && jumpedAt >= checks.lostAt
+      must('one run per job', others.length === 0 || misled, () => `${run.trigger.jobId} has runs ${others[0]!.id} and ${run.id}`)
       if (job === undefined || !isExclusive(job)) return
       const live = liveRuns(job.key)
       must(

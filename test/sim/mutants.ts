@@ -249,6 +249,12 @@ export const MUTANTS: readonly Mutant[] = [
     new: 'const starts = false;',
   },
   {
+    name: 'a branch that cannot be read any more is believed for the rest of a pass',
+    file: 'reconcile/tick.js',
+    old: '!(unreadable && accepted.state.frozen !== null)',
+    new: '!unreadable',
+  },
+  {
     name: 'deliveries are settled before they are handled',
     file: 'reconcile/tick.js',
     old: '    const nudges = inbox.map((row) => row.nudge);',

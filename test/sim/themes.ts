@@ -49,10 +49,11 @@ export interface Theme {
 }
 
 const NOON = Date.parse('2026-11-18T10:00:00.250Z')
+const FRIDAY = Date.parse('2026-11-20T17:59:10.250Z')
 const STARTS: readonly Instant[] = [
   // A Wednesday noon in Rome, a Friday shortly before the window closes, the night in which summer time ends, a Monday before it opens.
   NOON,
-  Date.parse('2026-11-20T17:59:10.250Z'),
+  FRIDAY,
   Date.parse('2026-10-25T00:20:00.250Z'),
   Date.parse('2026-07-06T06:59:10.250Z'),
 ]
@@ -109,9 +110,9 @@ export const THEMES: readonly Theme[] = [
     ...ANY,
     name: 'days and hours',
     targets: ['shop/prod', 'shop/stage', 'shop/prod'],
-    starts: STARTS,
+    starts: [FRIDAY, ...STARTS],
     events: ['stop or go', 'stop or go', 'stop or go', 'request', 'set a clock', 'change rules'],
-    rates: { pause: 0.03, slow: 0.2, fail: 0, busy: 0, refused: 0 },
+    rates: { pause: 0.01, slow: 0.05, fail: 0, busy: 0, refused: 0 },
   },
   {
     ...ANY,

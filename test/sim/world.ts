@@ -67,6 +67,7 @@ interface Happening {
 }
 
 const SELDOM_FACTOR = 4
+const START_FACTOR = 8
 
 const DELAYS_MS = [0, 50, SECOND_MS, 5 * SECOND_MS, 18 * SECOND_MS]
 const TRIGGER_DELAYS_MS = [0, 50, SECOND_MS, 9 * SECOND_MS]
@@ -111,7 +112,7 @@ export function createWorld({ choices, settled, rates, startAt, mark, write }: W
     // What happens seldom is struck more often, else all faults would hit the polling.
     const times = seen.get(effect.label) ?? 0
     seen.set(effect.label, times + 1)
-    const factor = times < 2 ? SELDOM_FACTOR : 1
+    const factor = isStart(effect.label) ? START_FACTOR : times < 2 ? SELDOM_FACTOR : 1
     const drawn = choices.weighted(faults.map((fault) => (effect.delayed && isDelay(fault) ? 0 : rates[fault] * factor)))
     const fault = drawn === 0 ? null : faults[drawn - 1]!
     mark(fault ?? 'none', effect.label)
