@@ -45,11 +45,12 @@ export function skeleton(options: SkeletonOptions): ReadonlyMap<string, string> 
         max_run_minutes: 60,
       }),
     ]),
-    ['CODEOWNERS', codeowners(options)],
     ['.gitattributes', '* text=auto eol=lf\n'],
     ['.vscode/settings.json', `${JSON.stringify(EDITOR, null, 2)}\n`],
     ['README.md', readme(options)],
   ])
+  // Bitbucket asks default reviewers, which are set in the repository.
+  if (options.provider !== 'bitbucket') files.set('CODEOWNERS', codeowners(options))
   for (const [path, text] of pullRequestTemplate(options.provider)) files.set(path, text)
   for (const kind of KINDS) files.set(`schemas/${fileName(kind)}.schema.json`, `${JSON.stringify(SCHEMAS[kind], null, 2)}\n`)
   return files

@@ -3,14 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { MINUTE_MS } from '../../controller/clock.ts'
-import { isTerminal, type Job } from '../../controller/jobs/job.ts'
-import { jobIdFor } from '../../controller/jobs/job-id.ts'
-import { type Controller, startController } from '../../controller/main.ts'
-import { readSettings } from '../../controller/settings.ts'
 import { bitbucketLogin } from '../providers/bitbucket/code-host.ts'
 import { type Bitbucket, startBitbucket } from '../sandbox/bitbucket/forge.ts'
-import { ACCESS, CONFIG_REPO_ID, configFiles, PEOPLE, requestFile, SHOP_PROJECT } from './config-files.ts'
-import { movedClock, READING_MS, WEDNESDAY_MORNING } from './scene.ts'
+import { ACCESS, configFiles, PEOPLE, requestFile, SHOP_PROJECT } from './config-files.ts'
+import { type LiveController, startLive } from './live-controller.ts'
+import { movedClock, WEDNESDAY_MORNING } from './scene.ts'
 
 const CONFIG = 'acme/deploy-config'
 const SHOP = 'acme/shop'
@@ -27,10 +24,9 @@ const DEFINITION = `pipelines:
 /** The main job where everything is on Bitbucket: the same engine, the same config repository. */
 describe('the main job on Bitbucket', () => {
   const clock = movedClock(WEDNESDAY_MORNING)
-  const log: string[] = []
   let root: string
   let forge: Bitbucket
-  let controller: Controller
+  let live: LiveController
 
   beforeAll(async () => {
     root = await mkdtemp(join(tmpdir(), 'draven-bitbucket-'))
@@ -56,82 +52,40 @@ describe('the main job on Bitbucket', () => {
     }
     const env = {
       DRAVEN_CONFIG_REPO_URL: forge.gitUrl(CONFIG),
-      DRAVEN_CONFIG_REPO: CONFIG,
       DRAVEN_CONFIG_PROVIDER: 'bitbucket',
       DRAVEN_BITBUCKET_API_URL: forge.apiUrl,
       DRAVEN_SECRET_BITBUCKET_TOKEN: forge.token(BOT),
       DRAVEN_WEBHOOK_SECRET_REF: 'env:DRAVEN_SECRET_WEBHOOK',
       DRAVEN_SECRET_WEBHOOK: SECRET,
-      DRAVEN_DATA_DIR: join(root, 'data'),
-      DRAVEN_LISTEN: '127.0.0.1:0',
-      DRAVEN_ALLOW_LOOPBACK: 'true',
     }
-    const timing = { pollMs: 1_000, runPollMs: 300, triggerLookupMs: 60_000 }
-    controller = await startController(
-      { ...readSettings(env), timing },
-      {
-        clock,
-        env,
-        write: (line) => log.push(line),
-        onFatal(error) {
-          throw error
-        },
-      },
-    )
-    for (const repo of [CONFIG, SHOP]) forge.addHook(repo, { url: `${controller.url}/webhooks/bitbucket`, secret: SECRET })
+    live = await startLive({ root, clock, config: CONFIG, env, pollMs: 1_000 })
+    for (const repo of [CONFIG, SHOP]) forge.addHook(repo, { url: `${live.controller.url}/webhooks/bitbucket`, secret: SECRET })
   }, 60_000)
   afterEach(() => {
     forge.faults.clear()
     forge.assertClean()
-    expect(log.join('')).not.toMatch(/ATCTT/)
+    expect(live.log.join('')).not.toMatch(/ATCTT/)
   })
   afterAll(async () => {
-    await controller.stop()
+    await live.controller.stop()
     await forge.close()
     await rm(root, { recursive: true, force: true })
   })
 
-  async function eventually<T>(what: string, look: () => Promise<T> | T, fits: (value: T) => boolean): Promise<T> {
-    const deadline = Date.now() + 20_000
-    for (;;) {
-      const value = await look()
-      if (fits(value)) return value
-      if (Date.now() > deadline)
-        throw new Error(`waited in vain for ${what}: ${JSON.stringify(value)}\n${log.slice(-10).join('')}`)
-      await clock.sleep(25)
-    }
-  }
-  const job = (path: string) => controller.store.state.unit('test', (tx) => tx.jobs.get(jobIdFor(CONFIG_REPO_ID, path)))
-  const until = async (path: string, fits: (job: Job) => boolean) =>
-    (await eventually(
-      path,
-      () => job(path),
-      (found) => found !== null && fits(found),
-    ))!
-  const ended = (path: string) => until(path, ({ status }) => isTerminal(status))
-
-  async function proposed(path: string, content: string): Promise<number> {
-    const branch = path.replace(/\W/g, '-')
-    await forge.commit(CONFIG, branch, { [path]: content }, { as: 'alice' })
-    const number = await forge.openPull(CONFIG, { head: branch, author: 'alice' })
-    const row = () => controller.store.state.unit('test', (tx) => tx.pulls.get(number))
-    await eventually(`pull request ${number} to be judged`, row, (found) => found !== null)
-    clock.advance(READING_MS)
-    return number
-  }
+  const proposed = (path: string, content: string) => live.proposed(forge, path, content)
 
   it('turns a merged stage request into one pipeline on the resolved commit, followed to its end and released', async () => {
     const path = 'requests/shop/stage/develop.yaml'
     await forge.merge(CONFIG, await proposed(path, requestFile('branch: develop')), { by: 'erin' })
-    const done = await ended(path)
+    const done = await live.ended(path)
     expect(done).toMatchObject({ status: 'success', requester: 'alice', attempt: 1 })
     expect(forge.triggerCount(done.id)).toBe(1)
     const sha = await forge.sha(SHOP, 'develop')
     const made = forge.pipelines(SHOP).find(({ variables }) => variables['JOB_ID'] === done.id)
     expect(made?.variables).toMatchObject({ ENV: 'stage', REF: 'develop', TYPE: 'deploy', SHA: sha })
     expect(made?.target).toMatchObject({ refType: 'branch', refName: 'develop', commit: sha })
-    expect(await controller.store.state.unit('locks', (tx) => tx.locks.all())).toEqual([])
-    expect(controller.engine.memory.health.lastWebhookAt).not.toBeNull()
+    expect(await live.controller.store.state.unit('locks', (tx) => tx.locks.all())).toEqual([])
+    expect(live.controller.engine.memory.health.lastWebhookAt).not.toBeNull()
   })
 
   it('starts a prod request once two others approved it, although its branch is gone, and tells the pull request', async () => {
@@ -140,16 +94,16 @@ describe('the main job on Bitbucket', () => {
     // Bitbucket lets authors approve their own; it counts for nothing.
     for (const nickname of ['alice', 'mallory', BOT, 'bob']) forge.approve(CONFIG, number, nickname)
     await forge.merge(CONFIG, number, { by: 'erin', method: 'squash', closeSource: true })
-    const waiting = await until(path, ({ status }) => status === 'waiting_approval')
+    const waiting = await live.until(path, ({ status }) => status === 'waiting_approval')
     expect(waiting.reason.code).toBe('approval_missing')
     forge.approve(CONFIG, number, 'carol')
-    const done = await ended(path)
+    const done = await live.ended(path)
     expect(done.status).toBe('success')
     expect(forge.triggerCount(done.id)).toBe(1)
     const made = forge.pipelines(SHOP).find(({ variables }) => variables['JOB_ID'] === done.id)
     expect(made?.target).toMatchObject({ refType: 'tag', refName: 'v1.4.2', commit: await forge.sha(SHOP, 'v1.4.2') })
     const ours = () => forge.pull(CONFIG, number).comments.filter(({ author }) => author.nickname === BOT)
-    await eventually('the comment', ours, (comments) => comments.some(({ raw }) => raw.includes('success')))
+    await live.eventually('the comment', ours, (comments) => comments.some(({ raw }) => raw.includes('success')))
     expect(ours()).toHaveLength(1)
   })
 
@@ -157,7 +111,7 @@ describe('the main job on Bitbucket', () => {
     const path = 'requests/shop/stage/lost.yaml'
     forge.faults.add({ on: 'pipelines/create', kind: 'accept_then_drop' })
     await forge.merge(CONFIG, await proposed(path, requestFile('branch: develop')), { by: 'erin', method: 'ff' })
-    const done = await ended(path)
+    const done = await live.ended(path)
     expect(done).toMatchObject({ status: 'success', attempt: 1 })
     expect(forge.triggerCount(done.id)).toBe(1)
   })
@@ -167,12 +121,12 @@ describe('the main job on Bitbucket', () => {
     const number = await proposed(path, requestFile('branch: develop'))
     forge.sayLimit(20)
     await forge.merge(CONFIG, number, { by: 'erin' })
-    const waiting = await until(path, ({ reason }) => reason.code === 'check_unavailable')
+    const waiting = await live.until(path, ({ reason }) => reason.code === 'check_unavailable')
     expect(waiting.reason.text).toMatch(/Bitbucket allows 20 calls an hour, and \d+ were made; looking goes on at /)
     expect(forge.triggerCount(waiting.id)).toBe(0)
     forge.sayLimit(1_000)
     clock.advance(61 * MINUTE_MS)
-    expect((await ended(path)).status).toBe('success')
+    expect((await live.ended(path)).status).toBe('success')
   })
 
   it('sees a merge whose webhook Bitbucket kept to itself because it was too large', async () => {
@@ -186,6 +140,6 @@ describe('the main job on Bitbucket', () => {
     await forge.merge(CONFIG, number, { by: 'erin' })
     await forge.settle()
     expect(hook?.unsent).toBe(before + 2)
-    expect((await ended(path)).status).toBe('success')
+    expect((await live.ended(path)).status).toBe('success')
   })
 })

@@ -2,14 +2,11 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { isTerminal, type Job } from '../../controller/jobs/job.ts'
-import { jobIdFor } from '../../controller/jobs/job-id.ts'
-import { type Controller, startController } from '../../controller/main.ts'
-import { readSettings } from '../../controller/settings.ts'
 import { DEPLOY_WORKFLOW } from '../sandbox/forge-fixture.ts'
 import { type Gitea, startGitea } from '../sandbox/gitea/forge.ts'
-import { ACCESS, CONFIG_REPO, CONFIG_REPO_ID, configFiles, PEOPLE, requestFile, SHOP_PROJECT, SHOP_REPO } from './config-files.ts'
-import { movedClock, READING_MS, WEDNESDAY_MORNING } from './scene.ts'
+import { ACCESS, CONFIG_REPO, configFiles, PEOPLE, requestFile, SHOP_PROJECT, SHOP_REPO } from './config-files.ts'
+import { type LiveController, startLive } from './live-controller.ts'
+import { movedClock, WEDNESDAY_MORNING } from './scene.ts'
 
 const CONFIG = CONFIG_REPO
 const SHOP = SHOP_REPO
@@ -21,11 +18,10 @@ const BUILD = 'ci.yml / build (push)'
 /** The main job where everything is on one server: the same engine, the same config repository. */
 describe.each(['gitea', 'forgejo'] as const)('the main job on %s', (server) => {
   const clock = movedClock(WEDNESDAY_MORNING)
-  const log: string[] = []
   let root: string
   let token: string
   let forge: Gitea
-  let controller: Controller
+  let live: LiveController
 
   beforeAll(async () => {
     root = await mkdtemp(join(tmpdir(), `draven-${server}-`))
@@ -54,69 +50,27 @@ describe.each(['gitea', 'forgejo'] as const)('the main job on %s', (server) => {
     const NAME = server.toUpperCase()
     const env = {
       DRAVEN_CONFIG_REPO_URL: forge.gitUrl(CONFIG),
-      DRAVEN_CONFIG_REPO: CONFIG,
       DRAVEN_CONFIG_PROVIDER: server,
       [`DRAVEN_${NAME}_API_URL`]: forge.apiUrl,
       [`DRAVEN_SECRET_${NAME}_TOKEN`]: token,
       DRAVEN_WEBHOOK_SECRET_REF: 'env:DRAVEN_SECRET_WEBHOOK',
       DRAVEN_SECRET_WEBHOOK: SECRET,
-      DRAVEN_DATA_DIR: join(root, 'data'),
-      DRAVEN_LISTEN: '127.0.0.1:0',
-      DRAVEN_ALLOW_LOOPBACK: 'true',
     }
-    const timing = { pollMs: 400, runPollMs: 200, triggerLookupMs: 60_000 }
-    controller = await startController(
-      { ...readSettings(env), timing },
-      {
-        clock,
-        env,
-        write: (line) => log.push(line),
-        onFatal(error) {
-          throw error
-        },
-      },
-    )
-    for (const repo of [CONFIG, SHOP]) forge.addHook(repo, { url: `${controller.url}/webhooks/${server}`, secret: SECRET })
+    live = await startLive({ root, clock, config: CONFIG, env })
+    for (const repo of [CONFIG, SHOP]) forge.addHook(repo, { url: `${live.controller.url}/webhooks/${server}`, secret: SECRET })
   }, 60_000)
   afterEach(() => {
     forge.faults.clear()
     forge.assertClean()
-    for (const secret of [token, SECRET]) expect(log.join('')).not.toContain(secret)
+    for (const secret of [token, SECRET]) expect(live.log.join('')).not.toContain(secret)
   })
   afterAll(async () => {
-    await controller.stop()
+    await live.controller.stop()
     await forge.close()
     await rm(root, { recursive: true, force: true })
   })
 
-  async function eventually<T>(what: string, look: () => Promise<T> | T, fits: (value: T) => boolean): Promise<T> {
-    const deadline = Date.now() + 20_000
-    for (;;) {
-      const value = await look()
-      if (fits(value)) return value
-      if (Date.now() > deadline)
-        throw new Error(`waited in vain for ${what}: ${JSON.stringify(value)}\n${log.slice(-10).join('')}`)
-      await clock.sleep(25)
-    }
-  }
-  const job = (path: string) => controller.store.state.unit('test', (tx) => tx.jobs.get(jobIdFor(CONFIG_REPO_ID, path)))
-  const until = async (path: string, fits: (job: Job) => boolean) =>
-    (await eventually(
-      path,
-      () => job(path),
-      (found) => found !== null && fits(found),
-    ))!
-  const ended = (path: string) => until(path, ({ status }) => isTerminal(status))
-
-  async function proposed(path: string, content: string): Promise<number> {
-    const branch = path.replace(/\W/g, '-')
-    await forge.commit(CONFIG, branch, { [path]: content }, { as: 'alice' })
-    const number = await forge.openPull(CONFIG, { head: branch, author: 'alice' })
-    const row = () => controller.store.state.unit('test', (tx) => tx.pulls.get(number))
-    await eventually(`pull request ${number} to be judged`, row, (found) => found !== null)
-    clock.advance(READING_MS)
-    return number
-  }
+  const proposed = (path: string, content: string) => live.proposed(forge, path, content)
   const comments = (number: number) =>
     forge
       .repository(CONFIG)
@@ -126,13 +80,13 @@ describe.each(['gitea', 'forgejo'] as const)('the main job on %s', (server) => {
   it('turns a merged stage request into one run, followed to its end and released', async () => {
     const path = 'requests/shop/stage/develop.yaml'
     await forge.merge(CONFIG, await proposed(path, requestFile('branch: develop')), { by: 'erin' })
-    const done = await ended(path)
+    const done = await live.ended(path)
     expect(done).toMatchObject({ status: 'success', requester: 'alice', attempt: 1 })
     expect(forge.triggerCount(done.id)).toBe(1)
     const told = forge.runs(SHOP).find(({ inputs }) => inputs['JOB_ID'] === done.id)?.inputs
     expect(told).toMatchObject({ ENV: 'stage', REF: 'develop', TYPE: 'deploy', SHA: await forge.sha(SHOP, 'develop') })
-    expect(await controller.store.state.unit('locks', (tx) => tx.locks.all())).toEqual([])
-    expect(controller.engine.memory.health.lastWebhookAt).not.toBeNull()
+    expect(await live.controller.store.state.unit('locks', (tx) => tx.locks.all())).toEqual([])
+    expect(live.controller.engine.memory.health.lastWebhookAt).not.toBeNull()
   })
 
   it('starts a prod request once two others approved it and it was merged, and tells the pull request', async () => {
@@ -141,19 +95,19 @@ describe.each(['gitea', 'forgejo'] as const)('the main job on %s', (server) => {
     for (const by of ['mallory', BOT, 'bob']) forge.review(CONFIG, number, { by, state: 'APPROVED' })
     const gate = () =>
       forge.repository(CONFIG).statuses.findLast(({ context, creator }) => context === 'draven/gate' && creator.login === BOT)
-    await eventually(
+    await live.eventually(
       'the first approval to be counted',
       () => comments(number),
       (list) => list.some(({ body }) => /1 of 2/.test(body)),
     )
     expect(gate()?.state).toBe('pending')
     forge.review(CONFIG, number, { by: 'carol', state: 'APPROVED' })
-    await eventually('the gate to open', gate, (status) => status?.state === 'success')
+    await live.eventually('the gate to open', gate, (status) => status?.state === 'success')
     await forge.merge(CONFIG, number, { by: 'erin', method: 'squash' })
-    const done = await ended(path)
+    const done = await live.ended(path)
     expect(done.status).toBe('success')
     expect(forge.triggerCount(done.id)).toBe(1)
-    await eventually(
+    await live.eventually(
       'the comment',
       () => comments(number),
       (list) => list.some(({ body }) => body.includes('success')),
@@ -165,7 +119,7 @@ describe.each(['gitea', 'forgejo'] as const)('the main job on %s', (server) => {
     const path = 'requests/shop/stage/lost.yaml'
     forge.faults.add({ on: 'actions/create-workflow-dispatch', kind: 'accept_then_drop' })
     await forge.merge(CONFIG, await proposed(path, requestFile('branch: develop')), { by: 'erin', method: 'rebase' })
-    const done = await ended(path)
+    const done = await live.ended(path)
     expect(done).toMatchObject({ status: 'success', attempt: 1 })
     expect(forge.triggerCount(done.id)).toBe(1)
   })
@@ -174,24 +128,24 @@ describe.each(['gitea', 'forgejo'] as const)('the main job on %s', (server) => {
     const path = 'requests/shop/stage/withdrawn.yaml'
     forge.holdRuns(true)
     await forge.merge(CONFIG, await proposed(path, requestFile('branch: develop')), { by: 'erin' })
-    const { id } = await until(path, ({ status }) => status === 'running')
-    const run = await eventually(
+    const { id } = await live.until(path, ({ status }) => status === 'running')
+    const run = await live.eventually(
       'the run',
       () => forge.runs(SHOP).find(({ inputs }) => inputs['JOB_ID'] === id),
       (found) => found !== undefined,
     )
     forge.setRun(run!.id, 'running')
     await forge.commit(CONFIG, 'main', { [path]: null }, { as: 'erin' })
-    const locks = () => controller.store.state.unit('locks', (tx) => tx.locks.all())
+    const locks = () => live.controller.store.state.unit('locks', (tx) => tx.locks.all())
     if (server === 'gitea') {
-      const stopping = await until(path, ({ reason }) => reason.code === 'cancel_pending')
+      const stopping = await live.until(path, ({ reason }) => reason.code === 'cancel_pending')
       expect(stopping.reason.text).toMatch(/Refused: Gitea lets nobody stop a run from outside; stop run \d+ on its page/)
       // Asked again and again, in vain.
       for (let looks = 0; looks < 3; looks++) await clock.sleep(300)
-      expect([(await job(path))?.status, await locks()]).toMatchObject(['running', [{ jobId: id }]])
+      expect([(await live.job(path))?.status, await locks()]).toMatchObject(['running', [{ jobId: id }]])
       forge.setRun(run!.id, 'cancelled')
     }
-    expect(await ended(path)).toMatchObject({ status: 'canceled' })
+    expect(await live.ended(path)).toMatchObject({ status: 'canceled' })
     expect(await locks()).toEqual([])
     expect(forge.runs(SHOP).find((each) => each.id === run!.id)?.state).toBe('cancelled')
     forge.holdRuns(false)
