@@ -141,7 +141,7 @@ async function adminLogin(io: Io, { admin }: InitOptions, { forge }: Found): Pro
   throw new CommandFault(
     EXIT.usage,
     'A config repository needs a first admin.',
-    `Give the ${account} of your account at ${name}: --admin ${example}.`,
+    `Give the ${account} of your account at ${name}: --admin ${example}. docs/${page(forge)} has more.`,
   )
 }
 
@@ -215,19 +215,7 @@ function settingsFor({ forge, host, configRepo, remoteUrl }: Outcome): readonly 
 }
 
 /** What stands between here and the first deploy, that only a person can do. */
-function toDo(outcome: Outcome): readonly string[] {
-  return [...pipelineToDo(outcome), ...adminToDo(outcome)]
-}
-
-/** Logins there are chosen freely, by anybody, so accounts go by something that nobody else can have. */
-function adminToDo({ forge, admin }: Outcome): readonly string[] {
-  if (forge !== 'bitbucket' || /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(admin.login)) return []
-  return [
-    `access.yaml names accounts at Bitbucket by UUID, and ${admin.login} is none; docs/bitbucket.md says where it is found.`,
-  ]
-}
-
-function pipelineToDo({ forge, pipeline, checkout }: Outcome): readonly string[] {
+function toDo({ forge, pipeline, checkout }: Outcome): readonly string[] {
   const where = forge === 'gitlab' ? '.gitlab-ci.yml' : pipeline.file
   if (pipeline.file === null) {
     return [

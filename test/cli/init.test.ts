@@ -73,16 +73,6 @@ describe('draven init', () => {
     expect((await draven(['validate', 'deploys'], { cwd })).code).toBe(0)
   })
 
-  it('says that an admin at Bitbucket goes by a UUID, and is content with one', async () => {
-    const toDo = async (admin: string) => {
-      const cwd = checkout('git@bitbucket.org:acme/shop.git', {})
-      const args = ['init', 'deploys', '--from', 'shop', '--admin', admin, '--json']
-      return JSON.parse((await draven(args, { cwd })).stdout).toDo as string[]
-    }
-    expect(await toDo('arossi')).toContainEqual(expect.stringContaining('by UUID, and arossi is none'))
-    expect((await toDo('8b1f2c04-6d0e-4f5b-9a3c-2f7e1d6c5b4a')).join()).not.toContain('UUID')
-  })
-
   it('tells an own server by its pipelines, and names its API', async () => {
     const cwd = checkout('git@git.acme.example:acme/shop.git', { '.gitlab-ci.yml': 'build: { script: make }\n' })
     const told = JSON.parse((await draven([...ARGS, '--json'], { cwd })).stdout)
