@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { DAY_MS } from '../../controller/clock.ts'
+import { DAY_MS, HOUR_MS } from '../../controller/clock.ts'
 import { type DecideInput, decide, targetOf } from '../../controller/jobs/decide.ts'
 import type { RequestOrigin } from '../../controller/jobs/evidence.ts'
 import type { DesiredState } from '../../controller/model/desired-state.ts'
@@ -141,6 +141,16 @@ describe('the subject on show', () => {
     const moved = decide(input({ pin, evidence: evidence({ ref: resolved({ sha: OTHER_SHA }) }) }))
     expect(moved).toMatchObject({ pinChanged: true, pin: { sha: OTHER_SHA } })
     expect(moved.pin!.since).toBeGreaterThan(NOW - DAY_MS)
+  })
+
+  it('is nothing before the host has answered, whose clock alone tells since when', () => {
+    expect(decide(input({ evidence: evidence({ origin: unknown() }) })).pin).toBeNull()
+  })
+
+  it('is no older than the look at the pull request when our clock was set back since', () => {
+    const looked = evidence()
+    const { pin } = decide(input({ now: NOW - DAY_MS, evidence: looked }))
+    expect(pin!.since).toBeGreaterThan(NOW - HOUR_MS)
   })
 
   it('is as old as the moment it was first looked at where nobody could have reviewed it', () => {

@@ -431,12 +431,19 @@ describe('a running job', () => {
     expect(steps(desired, inVain, NOW + HOUR_MS)).toEqual(['r1 ends failed: trigger_outcome_unknown'])
   })
 
-  it('of an intent that lies ahead of a clock that was set back is given up by the deadline that was set anew', () => {
+  it('is looked for once more when the list was read before it had to show what was made', () => {
+    const lost = { state: 'unknown', externalId: null, sendDeadline: NOW + 15 * SECOND_MS } as const
+    const late = NOW + HOUR_MS
+    expect(steps(desired, withRun({ ...lost, observedAt: NOW + MINUTE_MS }), late)).toEqual(['r1 look_up'])
+  })
+
+  it('that was intended by a clock which was set back since is given up by the deadline that was set anew', () => {
     const ahead = { state: 'unknown', externalId: null, intendedAt: NOW + DAY_MS, sendDeadline: NOW } as const
-    const looked = (at: number) => withRun({ ...ahead, observedAt: at - SECOND_MS })
-    expect(steps(desired, looked(NOW + 5 * MINUTE_MS), NOW + 5 * MINUTE_MS)).toEqual([])
-    const late = NOW + 11 * MINUTE_MS
-    expect(steps(desired, looked(late), late)).toEqual(['r1 ends failed: trigger_outcome_unknown'])
+    const late = NOW + TIMING.triggerLookupMs
+    expect(steps(desired, withRun({ ...ahead, observedAt: late - MINUTE_MS }), late - SECOND_MS)).toEqual(['r1 look_up'])
+    expect(steps(desired, withRun({ ...ahead, observedAt: late - SECOND_MS }), late)).toEqual([
+      'r1 ends failed: trigger_outcome_unknown',
+    ])
   })
 
   it('is looked for as long as a run may take once its pipeline was told to go on', () => {

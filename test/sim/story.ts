@@ -170,10 +170,11 @@ export function createStory(options: StoryOptions): Story {
     const { path, text } = newRequest(forced)
     const author = forced
       ? one(['erin', 'frank', 'alice'] as const, 0.3)
-      : one(['alice', 'olga', 'erin', 'mallory', 'robot[bot]'] as const, 0.1)
+      : one(['alice', 'erin', 'olga', 'mallory', 'erin', 'robot[bot]'] as const, 0.15)
     const pull = open(author, { requests: withFile(path, text) })
     let at = world.now()
-    const people = APPROVERS.filter((who) => who !== author)
+    // Some try to approve what they ask for themselves.
+    const people = choices.pick(2, 0.15) === 1 ? [author, ...APPROVERS] : APPROVERS.filter((who) => who !== author)
     for (let reviews = [2, 0, 1, 3][choices.pick(4, 0.3)]!; reviews > 0; reviews--) {
       at += one(DELAYS_MS, 0.2)
       const who = people.splice(choices.pick(people.length, 0.3), 1)[0]!
