@@ -1,6 +1,6 @@
 import { ageMs, MINUTE_MS } from '../clock.ts'
 import { messageOf } from '../errors.ts'
-import { type Callback, type CallbackOffer, tokenHash } from '../jobs/callback.ts'
+import type { CallbackOffer } from '../jobs/callback.ts'
 import { decide } from '../jobs/decide.ts'
 import type { Evidence } from '../jobs/evidence.ts'
 import type { PipelineProvider, StartOutcome, Trigger } from '../jobs/executor.ts'
@@ -14,6 +14,7 @@ import { auditJob, changeJob } from './change-job.ts'
 import { type Engine, forgetJob } from './engine.ts'
 import { follow, handleFields, LostRace, pipelineFor } from './follow.ts'
 import { gatherForJob } from './gather.ts'
+import { newCallback, offerCallback } from './offer-callback.ts'
 import { type AcceptedConfig, isOld } from './sync-config.ts'
 import { tellAboutJob } from './tell.ts'
 import type { TickFacts } from './tick-facts.ts'
@@ -48,7 +49,7 @@ export async function applyStart(engine: Engine, accepted: AcceptedConfig, step:
   const { job, request } = step
   const evidence = engine.memory.evidence.get(job.id)
   if (evidence === undefined) return
-  const callback = offerOf(engine, accepted, job)
+  const callback = offerCallback(engine, pipelineFor(accepted, job).project, job)
   const run = await engine.store
     .unit('job.start', async (tx) => {
       const now = engine.clock.now()
@@ -123,7 +124,7 @@ export async function applyRetry(engine: Engine, facts: TickFacts, accepted: Acc
   const evidence = await gatherForJob(engine, facts, accepted.desired, accepted.state.head, job, request, successes, {
     fresh: true,
   })
-  const callback = offerOf(engine, accepted, job)
+  const callback = offerCallback(engine, pipelineFor(accepted, job).project, job)
   const run = await engine.store.unit('job.retry', async (tx) => {
     const now = engine.clock.now()
     const config = await tx.config.read()
@@ -229,18 +230,6 @@ export function newRun(
     retryAt: null,
     claimedAt: null,
   }
-}
-
-/** Made outside of the unit that records it: a unit may be done again, and this is the one place where the token is. */
-function offerOf(engine: Engine, accepted: AcceptedConfig, job: Job): CallbackOffer | null {
-  const { project } = pipelineFor(accepted, job)
-  if (!project.integration.callbacks || engine.callbacks === null) return null
-  return { url: engine.callbacks.urlOf(job.id), token: engine.callbacks.newToken() }
-}
-
-function newCallback({ jobId, attempt, fence, intendedAt }: Run, { token }: CallbackOffer): Callback {
-  const unheard = { claimedBy: null, heardAt: null, result: null, detail: null, refusals: 0 }
-  return { jobId, attempt, fence, tokenHash: tokenHash(token), createdAt: intendedAt, ...unheard }
 }
 
 /** Makes the one call of an attempt and records what came of it. */
