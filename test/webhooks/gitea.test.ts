@@ -83,7 +83,7 @@ describe.each(['gitea', 'forgejo'] as const)('a delivery of %s', (server) => {
   const BODY = JSON.stringify(pull(7))
   const ID = 'f6266f16-1bf3-46a5-9ea4-602e06ead473'
   /** What the server really sends, impersonations and all. */
-  const sent = (secret: string | null, body = BODY) => deliveryHeaders(server, 'pull_request_approved', ID, body, secret)
+  const sent = (secret: string | null) => deliveryHeaders(server, 'pull_request_approved', ID, BODY, secret)
   const own = `x-${server}-signature`
   const right = sent(SECRET)
 
@@ -109,21 +109,17 @@ describe.each(['gitea', 'forgejo'] as const)('a delivery of %s', (server) => {
     )
   })
 
-  it.each<[string, Record<string, string>, number]>([
-    ['by the secret', right, 202],
-    ['by another secret', sent('another'), 401],
-    ['of other bytes', sent(SECRET, `${BODY} `), 401],
-    ['by no secret: every signature is there, and empty', sent(null), 401],
-    ['by the empty secret, which everybody knows', sent(''), 401],
-    ["in GitHub's form", { ...right, [own]: right['x-hub-signature-256'] ?? '' }, 401],
-    ['one digit short', { ...right, [own]: (right[own] ?? '').slice(1) }, 401],
-    ['in capitals', { ...right, [own]: (right[own] ?? '').toUpperCase() }, 401],
-    ['with white space after it', { ...right, [own]: `${right[own]}\n0` }, 401],
-  ])('signed %s is answered %3$i', async (_what, headers, status) => {
+  it.each<[string, Record<string, string>]>([
+    ['by no secret: every signature is there, and empty', sent(null)],
+    ['by the empty secret, which everybody knows', sent('')],
+    ["in GitHub's form", { ...right, [own]: right['x-hub-signature-256'] ?? '' }],
+    ['one digit short', { ...right, [own]: (right[own] ?? '').slice(1) }],
+    ['in capitals', { ...right, [own]: (right[own] ?? '').toUpperCase() }],
+    ['with more after it', { ...right, [own]: `${right[own]} 0` }],
+  ])('signed %s is refused', async (_what, headers) => {
     const { deliver, inbox } = intake()
-    const clean = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, value.replace('\n', ' ')]))
-    expect(await deliver(clean)).toBe(status)
-    expect(inbox.rows).toHaveLength(status === 202 ? 1 : 0)
+    expect(await deliver(headers)).toBe(401)
+    expect(inbox.rows).toHaveLength(0)
   })
 
   it.each(['x-hub-signature-256', 'x-gogs-signature', server === 'gitea' ? 'x-forgejo-signature' : 'x-gitea-signature'])(
@@ -138,10 +134,6 @@ describe.each(['gitea', 'forgejo'] as const)('a delivery of %s', (server) => {
       expect(inbox.rows).toEqual([])
     },
   )
-
-  it('may be signed by the secret before while it is rotated', async () => {
-    expect(await intake(['new', SECRET]).deliver(right)).toBe(202)
-  })
 
   it('has no address without a secret, or with an empty one', async () => {
     expect(await intake([]).deliver(sent(null))).toBe(404)

@@ -7,32 +7,26 @@ import { deliver, intake, PULL_REQUEST, SECRETS, signature } from './intake.ts'
 const right = signature(PULL_REQUEST, SECRETS.forge[0]!)
 const sha1 = `sha1=${createHmac('sha1', SECRETS.forge[0]!).update(PULL_REQUEST).digest('hex')}`
 
-const MATRIX: readonly [string, string | null, number][] = [
-  ['the current secret', right, 202],
-  ['the previous secret, during a rotation', signature(PULL_REQUEST, SECRETS.forge[1]!), 202],
-  ['no signature', null, 401],
-  ['an empty signature', '', 401],
-  ['the prefix alone, as Gitea sends without a secret', 'sha256=', 401],
-  ['the digest of the empty secret', signature(PULL_REQUEST, ''), 401],
-  ['a wrong secret', signature(PULL_REQUEST, 'wrong'), 401],
-  ["another integration's secret", signature(PULL_REQUEST, SECRETS.other[0]!), 401],
-  ['another body', signature(`${PULL_REQUEST} `, SECRETS.forge[0]!), 401],
-  ['SHA-1 only', sha1, 401],
-  ['upper-case digits, which GitHub does not send', `sha256=${right.slice(7).toUpperCase()}`, 401],
-  ['an upper-case prefix', right.replace('sha256', 'SHA256'), 401],
-  ['a digest without prefix', right.slice(7), 401],
-  ['a digest that lacks one digit', right.slice(0, -1), 401],
-  ['a digest with one digit more', `${right}0`, 401],
-  ['two signatures in one header', `${right}, ${right}`, 401],
-  ['letters that are no digits', `sha256=${'g'.repeat(64)}`, 401],
+/** Forms that are not quite the documented one; whose secret it is, is in `signatures.test.ts`. */
+const FORMS: readonly [string, string][] = [
+  ['the prefix alone, as Gitea sends without a secret', 'sha256='],
+  ['the digest of the empty secret', signature(PULL_REQUEST, '')],
+  ['SHA-1 only', sha1],
+  ['upper-case digits, which GitHub does not send', `sha256=${right.slice(7).toUpperCase()}`],
+  ['an upper-case prefix', right.replace('sha256', 'SHA256')],
+  ['a digest without prefix', right.slice(7)],
+  ['a digest that lacks one digit', right.slice(0, -1)],
+  ['a digest with one digit more', `${right}0`],
+  ['two signatures in one header', `${right}, ${right}`],
+  ['letters that are no digits', `sha256=${'g'.repeat(64)}`],
 ]
 
 describe('the signature of a delivery', () => {
-  it.each(MATRIX)('made with %s (%s) is answered %i', async (_name, header, status) => {
+  it.each(FORMS)('made with %s (%s) is refused', async (_name, header) => {
     const { app, inbox } = intake()
     const response = await deliver(app, PULL_REQUEST, { 'x-hub-signature-256': header })
-    expect(response.status).toBe(status)
-    expect(inbox.rows).toHaveLength(status === 202 ? 1 : 0)
+    expect(response.status).toBe(401)
+    expect(inbox.rows).toHaveLength(0)
   })
 
   it('is checked before the body is parsed, so that a stranger learns nothing from bad JSON', async () => {

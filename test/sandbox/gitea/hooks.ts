@@ -64,7 +64,7 @@ export function deliveryHeaders(
   server: World['server'],
   event: string,
   id: string,
-  body: string,
+  body: string | Uint8Array,
   secret: string | null,
 ): Record<string, string> {
   const digest = (algorithm: string) => (secret === null ? '' : createHmac(algorithm, secret).update(body).digest('hex'))
