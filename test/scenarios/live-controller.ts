@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { isTerminal, type Job } from '../../controller/jobs/job.ts'
 import { jobIdFor } from '../../controller/jobs/job-id.ts'
-import { type Controller, startController } from '../../controller/main.ts'
+import { type Controller, type Seams, startController } from '../../controller/main.ts'
 import { readSettings } from '../../controller/settings.ts'
 import { CONFIG_REPO_ID } from './config-files.ts'
 import { type MovedClock, READING_MS } from './scene.ts'
@@ -34,12 +34,13 @@ export interface LiveOptions {
   env: Readonly<Record<string, string>>
   /** Of waiting jobs, in ms; runs are looked at twice as often. */
   pollMs?: number
+  seams?: Partial<Seams>
 }
 
 const PATIENCE_MS = 20_000
 const LOOK_EVERY_MS = 25
 
-export async function startLive({ root, clock, config, env, pollMs = 400 }: LiveOptions): Promise<LiveController> {
+export async function startLive({ root, clock, config, env, pollMs = 400, seams = {} }: LiveOptions): Promise<LiveController> {
   const log: string[] = []
   const all = {
     DRAVEN_CONFIG_REPO: config,
@@ -57,6 +58,7 @@ export async function startLive({ root, clock, config, env, pollMs = 400 }: Live
       onFatal(error) {
         throw error
       },
+      ...seams,
     },
   )
 

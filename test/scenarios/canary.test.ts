@@ -1,0 +1,92 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { isTerminal } from '../../controller/jobs/job.ts'
+import { requestFile } from './config-files.ts'
+import { type MixedScene, openMixedScene, TAG } from './mixed-scene.ts'
+
+const PAGES = ['', 'jobs', 'audit', 'config', 'system', 'metrics', 'version', 'readyz']
+const TWINS = ['matrix', 'jobs', 'audit', 'findings', 'system']
+
+/** What a provider in trouble does at its next calls: it quotes what it was sent, in the words of the error that people are shown. */
+type Trouble = 'reads are answered 503' | 'the trigger is answered 422' | 'the trigger is answered 500'
+const TROUBLES: readonly Trouble[] = ['reads are answered 503', 'the trigger is answered 422', 'the trigger is answered 500']
+const QUOTED_READS = 3
+
+describe('a secret of a provider that quotes it', () => {
+  let scene: MixedScene
+  let trouble: { origin: string; kind: Trouble; left: number } | null = null
+  let quoted = 0
+
+  async function fetchInTrouble(input: Parameters<typeof fetch>[0], init?: RequestInit): Promise<Response> {
+    const url = new URL(String(input instanceof Request ? input.url : input))
+    const isRead = (init?.method ?? 'GET') === 'GET'
+    if (trouble === null || trouble.left === 0 || url.origin !== trouble.origin) return fetch(input, init)
+    if (isRead !== trouble.kind.startsWith('reads')) return fetch(input, init)
+    trouble.left--
+    quoted++
+    const sent = [...new Headers(init?.headers)].map(([name, value]) => `${name}: ${value}`).join('\n')
+    const [status] = /\d+/.exec(trouble.kind)!
+    const message = `cannot serve ${sent}, that is ${Buffer.from(sent).toString('base64')} or ${encodeURIComponent(sent)}`
+    return new Response(JSON.stringify({ message }), { status: Number(status), headers: { 'content-type': 'application/json' } })
+  }
+
+  beforeAll(async () => {
+    scene = await openMixedScene({ fetch: fetchInTrouble })
+  }, 60_000)
+  afterAll(() => scene.close())
+
+  const cells = ['github', 'gitlab', 'bitbucket', 'jenkins', 'http'].flatMap((provider) =>
+    TROUBLES.map((kind): [provider: string, kind: Trouble] => [provider, kind]),
+  )
+  it.each(cells)('shows up nowhere when on %s %s', async (provider, kind) => {
+    const { live, runners } = scene
+    const runner = runners.find((each) => each.provider === provider)!
+    quoted = 0
+    const name = kind.replace(/\W+/g, '-')
+    const { path, pull } = await scene.approved(runner.project, name, requestFile(`tag: ${TAG}`), () => {
+      trouble = { origin: runner.origin, kind, left: kind.startsWith('reads') ? QUOTED_READS : 1 }
+    })
+    const settled = await live.until(path, ({ id, status, reason }) => {
+      if (runner.made(id) > 0 && status === 'running') runner.succeed(id)
+      return isTerminal(status) || reason.code === 'trigger_outcome_unknown' || reason.code === 'provider_unreachable'
+    })
+    trouble = null
+    // What was quoted was really shown to the product.
+    expect(quoted).toBeGreaterThan(0)
+    const sinks = new Map<string, string>([
+      ['the log', live.log.join('')],
+      ['the comments', scene.comments(pull).join('\n')],
+    ])
+    const pages = [...PAGES, `jobs/${settled.id}`, ...[...TWINS, `jobs/${settled.id}`].map((twin) => `api/v1/${twin}`)]
+    for (const page of pages) sinks.set(`/${page}`, await (await fetch(`${live.controller.url}/${page}`)).text())
+    for (const [file, text] of filesBelow(join(scene.root, 'data'))) sinks.set(file, text)
+    for (const [secret, value] of scene.secrets) {
+      for (const part of new Set([value, value.split(':').at(-1)!])) {
+        for (const spelling of [
+          part,
+          encodeURIComponent(part),
+          Buffer.from(part).toString('base64').replace(/=+$/, '').slice(0, -1),
+        ]) {
+          const leaks = [...sinks].filter(([, text]) => text.includes(spelling)).map(([sink]) => sink)
+          expect(leaks, secret).toEqual([])
+        }
+      }
+    }
+  })
+
+  it('would be found if it were there: what the providers said is shown, with the secret taken out', async () => {
+    const answer = await fetch(`${scene.live.controller.url}/api/v1/jobs`)
+    const { jobs } = (await answer.json()) as { jobs: { reason: { text: string } }[] }
+    const quoting = jobs.filter(({ reason }) => reason.text.includes('cannot serve'))
+    expect(quoting.length).toBeGreaterThan(0)
+    for (const { reason } of quoting) expect(reason.text).toMatch(/\*\*\*|webhook-signature/)
+  })
+})
+
+function filesBelow(folder: string): [string, string][] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .map((path) => [path, readFileSync(path, 'latin1')])
+}
