@@ -111,12 +111,10 @@ export function githubPipeline({ client, defaultBranch, clock, triggerTimeoutMs 
 }
 
 function startedRun(answer: { status: number; data: unknown }): StartOutcome {
-  const details = (answer.data ?? {}) as { workflow_run_id?: number | bigint; html_url?: string }
-  if (answer.status !== 200 || details.workflow_run_id === undefined) return { kind: 'accepted' }
-  return {
-    kind: 'started',
-    run: { externalId: String(details.workflow_run_id), externalAttempt: 1, url: webUrl(details.html_url) },
-  }
+  const { workflow_run_id: id, html_url: url } = (answer.data ?? {}) as { workflow_run_id?: number; html_url?: string }
+  // Made, whatever the answer lacks: it can be looked up. An id that is none would be followed for ever in vain.
+  if (answer.status !== 200 || !Number.isSafeInteger(id)) return { kind: 'accepted' }
+  return { kind: 'started', run: { externalId: String(id), externalAttempt: 1, url: webUrl(url) } }
 }
 
 /** GitHub Enterprise Server up to 3.20 answers so to the field that it does not know (cli/cli issue 12672). */

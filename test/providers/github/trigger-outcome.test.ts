@@ -54,6 +54,7 @@ describe('what one dispatch says about the run', () => {
   const table: [string, (response: ServerResponse) => void, Partial<StartOutcome>][] = [
     ['204', (response) => response.writeHead(204).end(), { kind: 'accepted' }],
     ['200 without a run', (response) => json(response, 200, {}), { kind: 'accepted' }],
+    ['200 with a run whose id is no number', (response) => json(response, 200, { workflow_run_id: 'x' }), { kind: 'accepted' }],
     [
       '200 that is not JSON',
       (response) => response.writeHead(200, { 'content-type': 'text/html' }).end('<html>'),
