@@ -5,12 +5,14 @@ import { systemClock } from '../../controller/clock.ts'
 import { localPipeline } from '../../controller/providers/local/pipeline.ts'
 import { PIPELINE_STATES, type PipelineState } from '../sandbox/gitlab/world.ts'
 import { CONCLUSIONS, type Conclusion } from '../sandbox/world.ts'
+import { movedClock } from '../scenarios/scene.ts'
 import { describePipelines, type PipelineHost } from './conformance.ts'
 import { DEPLOY_WORKFLOW, openScene, SHOP } from './github/forge-scene.ts'
 import { openGitlabScene } from './gitlab/gitlab-scene.ts'
 import { openReceiverHost, RECEIVER_CLAIMS } from './http-hook/conformance-host.ts'
 import { JENKINS_CLAIMS, openJenkinsHost } from './jenkins/conformance-host.ts'
 import { compileSupervisor } from './local/compiled-supervisor.ts'
+import { openWire } from './wire.ts'
 
 describePipelines(
   'GitHub',
@@ -35,7 +37,8 @@ describePipelines(
     const [deploy, other] = ['.github/workflows/deploy.yml', '.github/workflows/other.yml']
     const asksBack = DEPLOY_WORKFLOW.replace('jobs:', '      CALLBACK_URL: {}\n      CALLBACK_TOKEN: {}\njobs:')
     await forge.commit(SHOP, 'main', { [other]: DEPLOY_WORKFLOW, [deploy]: asksBack }, { as: 'acme' })
-    const pipeline = scene.connect('token').connections.pipeline(scene.project())
+    const wire = openWire(/\/dispatches$/)
+    const pipeline = scene.connect('token', { fetch: wire.fetch }).connections.pipeline(scene.project())
     const calls = {
       trigger: 'actions/create-workflow-dispatch',
       list: 'actions/list-workflow-runs',
@@ -46,6 +49,8 @@ describePipelines(
       pipeline,
       selector: { selector: 'deploy.yml', workflowRef: null },
       now: () => scene.clock.now(),
+      pass: scene.clock.advance,
+      wire,
       made: (jobId) => forge.triggerCount(jobId),
       told(jobId) {
         const inputs = forge.runs(SHOP).find((run) => run.inputs['JOB_ID'] === jobId)?.inputs ?? {}
@@ -59,7 +64,7 @@ describePipelines(
       link: /^http.*\/actions\/runs\/\d+$/,
       faults: {
         strike: (call, kind) => void forge.faults.add({ on: calls[call], kind }),
-        lagOnce: () => void forge.faults.add({ on: calls.list, kind: 'stale_list', youngerThanMs: 10_000 }),
+        lagOnce: (youngerThanMs = 10_000) => void forge.faults.add({ on: calls.list, kind: 'stale_list', youngerThanMs }),
       },
       rerun: (id) => forge.rerun(Number(id)),
       async startForeign(trigger) {
@@ -100,7 +105,8 @@ for (const mode of ['variables', 'inputs'] as const) {
     async (): Promise<PipelineHost> => {
       const scene = await openGitlabScene()
       const { forge } = scene
-      const pipeline = scene.connect().connections.pipeline(scene.project())
+      const wire = openWire(/\/pipeline$/)
+      const pipeline = scene.connect(wire.fetch).connections.pipeline(scene.project())
       const calls = { trigger: 'pipelines/create', list: 'pipelines/list', observe: 'pipelines/get', cancel: 'pipelines/cancel' }
       const workflowRef = mode === 'inputs' ? 'with-inputs' : null
       await forge.commit('acme/shop', 'elsewhere', { 'other.txt': 'x' }, { as: 'acme' })
@@ -108,6 +114,8 @@ for (const mode of ['variables', 'inputs'] as const) {
         pipeline,
         selector: { selector: mode, workflowRef },
         now: () => scene.clock.now(),
+        pass: scene.clock.advance,
+        wire,
         made: (jobId) => forge.triggerCount(jobId),
         told(jobId) {
           const made = forge.pipelines('acme/shop').find((each) => jobId === (each.variables['JOB_ID'] ?? each.inputs['JOB_ID']))
@@ -117,7 +125,7 @@ for (const mode of ['variables', 'inputs'] as const) {
         link: /^http.*\/acme\/shop\/-\/pipelines\/\d+$/,
         faults: {
           strike: (call, kind) => void forge.faults.add({ on: calls[call], kind }),
-          lagOnce: () => void forge.faults.add({ on: calls.list, kind: 'stale_list', youngerThanMs: 10_000 }),
+          lagOnce: (youngerThanMs = 10_000) => void forge.faults.add({ on: calls.list, kind: 'stale_list', youngerThanMs }),
         },
         rerun: (id) => forge.retryPipeline(Number(id)),
         async startForeign(trigger) {
@@ -153,19 +161,25 @@ describePipelines(
     const supervisor = compileSupervisor()
     const folder = mkdtempSync(join(tmpdir(), 'draven-local-'))
     const text = (name: string) => (existsSync(join(folder, name)) ? readFileSync(join(folder, name), 'utf8') : '')
+    const clock = movedClock(Date.now())
     const argv = ['/bin/sh', '-c', OBEDIENT] as const
     const pipeline = localPipeline({
       commands: { deploy: { argv: [...argv], cwd: folder }, other: { argv: [...argv], cwd: folder } },
       dataDirectory: folder,
       supervisor: supervisor.program,
-      clock: systemClock(),
+      clock,
       killGraceMs: 200,
     })
     const untold = new Set<string>()
     return {
       pipeline,
       selector: { selector: 'deploy', workflowRef: null },
-      now: () => Date.now(),
+      now: clock.now,
+      pass(ms) {
+        clock.advance(ms)
+        return systemClock().sleep(100)
+      },
+      wire: null,
       made: (jobId) => text(`${jobId}.made`).length,
       async told(jobId) {
         // The process has just begun.

@@ -3,12 +3,18 @@ import type { PipelineProvider, RunObservation, Trigger } from '../../controller
 import type { PipelineSelector } from '../../controller/model/desired-state.ts'
 import type { CallFaultKind } from '../sandbox/faults.ts'
 import { trigger as anyTrigger, SHA } from './fixtures.ts'
+import { describeOneRun } from './one-run.ts'
+import type { Wire } from './wire.ts'
 
 /** One pipeline provider with the system behind it, which the test may move and disturb. */
 export interface PipelineHost {
   pipeline: PipelineProvider
   selector: PipelineSelector
   now(): number
+  /** Lets time go by. */
+  pass(ms: number): void | Promise<void>
+  /** Null: nothing lies between provider and system. */
+  wire: Wire | null
   /** Runs ever made for a job, counted where they run. */
   made(jobId: string): number | Promise<number>
   /** What a run was told. */
@@ -21,7 +27,7 @@ export interface PipelineHost {
   faults: {
     strike(call: 'trigger' | 'list' | 'observe' | 'cancel', kind: CallFaultKind): void
     /** The young do not show in the next list. */
-    lagOnce(): void
+    lagOnce(youngerThanMs?: number): void
   } | null
   /** Null: runs are never tried again. */
   rerun: ((externalId: string) => void) | null
@@ -236,5 +242,7 @@ export function describePipelines(name: string, claims: PipelineClaims, open: ()
         expect(await observe(id)).toMatchObject({ state: 'queued' })
       },
     )
+
+    describeOneRun(() => host, claims.good)
   })
 }

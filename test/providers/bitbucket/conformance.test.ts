@@ -2,6 +2,7 @@ import type { Trigger } from '../../../controller/jobs/executor.ts'
 import { commitSha } from '../../../controller/model/names.ts'
 import { PIPELINE_WORDS, type PipelineWord } from '../../sandbox/bitbucket/world.ts'
 import { describePipelines, type PipelineHost } from '../conformance.ts'
+import { openWire } from '../wire.ts'
 import { openBitbucketScene, SHOP } from './bitbucket-scene.ts'
 
 const STATES = [
@@ -28,7 +29,8 @@ for (const variables of [true, false])
       const scene = await openBitbucketScene()
       const { forge, clock } = scene
       forge.tell({ variables, claims: !variables })
-      const connected = scene.connect().connections.pipeline(scene.project())
+      const wire = openWire(/\/pipelines\/?$/)
+      const connected = scene.connect(wire.fetch).connections.pipeline(scene.project())
       const sha = commitSha((await forge.sha(SHOP, 'main')) ?? '')
       await forge.createTag(SHOP, 'v1.4.2', sha, { as: 'acme', message: 'v1.4.2' })
       const calls = { trigger: 'pipelines/create', list: 'pipelines/list', observe: 'pipelines/list', cancel: 'pipelines/cancel' }
@@ -40,6 +42,8 @@ for (const variables of [true, false])
         pipeline: { ...connected, start: (trigger) => connected.start(here(trigger)) },
         selector: { selector: 'custom:deploy-prod', workflowRef: null },
         now: () => clock.now(),
+        pass: clock.advance,
+        wire,
         made: (jobId) => forge.triggerCount(jobId),
         told(jobId) {
           const told = forge.pipelines(SHOP).find(({ variables }) => variables['JOB_ID'] === jobId)?.variables ?? {}
@@ -56,7 +60,7 @@ for (const variables of [true, false])
             later()
             forge.faults.add({ on: calls[call], kind })
           },
-          lagOnce: () => void forge.faults.add({ on: calls.list, kind: 'stale_list', youngerThanMs: 10_000 }),
+          lagOnce: (youngerThanMs = 10_000) => void forge.faults.add({ on: calls.list, kind: 'stale_list', youngerThanMs }),
         },
         rerun(id) {
           later()

@@ -1,6 +1,7 @@
 import { DEPLOY_WORKFLOW } from '../../sandbox/forge-fixture.ts'
 import { RUN_STATES, type RunState, type Server } from '../../sandbox/gitea/world.ts'
 import { describePipelines, type PipelineHost } from '../conformance.ts'
+import { openWire } from '../wire.ts'
 import { openGiteaScene, SHOP } from './gitea-scene.ts'
 
 /** Words inside of the servers; what their APIs make of them is the emulator's part. */
@@ -38,7 +39,8 @@ for (const [name, server] of HOSTS) {
         { [`${folder}/other.yml`]: DEPLOY_WORKFLOW, [`${folder}/deploy.yml`]: asksBack },
         { as: 'acme' },
       )
-      const pipeline = scene.connect().connections.pipeline(scene.project())
+      const wire = openWire(/\/dispatches$/)
+      const pipeline = scene.connect(wire.fetch).connections.pipeline(scene.project())
       const calls = {
         trigger: 'actions/create-workflow-dispatch',
         list: 'actions/list-workflow-runs',
@@ -49,6 +51,8 @@ for (const [name, server] of HOSTS) {
         pipeline,
         selector: { selector: 'deploy.yml', workflowRef: null },
         now: () => scene.clock.now(),
+        pass: scene.clock.advance,
+        wire,
         made: (jobId) => forge.triggerCount(jobId),
         told(jobId) {
           const inputs = forge.runs(SHOP).find(({ inputs }) => inputs['JOB_ID'] === jobId)?.inputs ?? {}
@@ -60,7 +64,7 @@ for (const [name, server] of HOSTS) {
         link: /^http.*\/acme\/shop\/actions\/runs\/\d+$/,
         faults: {
           strike: (call, kind) => void forge.faults.add({ on: calls[call], kind }),
-          lagOnce: () => void forge.faults.add({ on: calls.list, kind: 'stale_list', youngerThanMs: 10_000 }),
+          lagOnce: (youngerThanMs = 10_000) => void forge.faults.add({ on: calls.list, kind: 'stale_list', youngerThanMs }),
         },
         rerun: (id) => forge.rerun(Number(id)),
         async startForeign(trigger) {

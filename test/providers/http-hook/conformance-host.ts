@@ -1,4 +1,5 @@
 import type { PipelineClaims, PipelineHost } from '../conformance.ts'
+import { openWire } from '../wire.ts'
 import { openReceiverScene } from './receiver-scene.ts'
 
 export const RECEIVER_CLAIMS: PipelineClaims = {
@@ -30,11 +31,14 @@ const NAMES: Readonly<Record<string, string>> = {
 export async function openReceiverHost(): Promise<PipelineHost> {
   const scene = await openReceiverScene()
   const { receiver } = scene
+  const wire = openWire(/./)
   const calls = { trigger: 'receiver/start', list: 'receiver/status', observe: 'receiver/status', cancel: 'receiver/stop' }
   return {
-    pipeline: scene.connect().connections.pipeline(scene.project()),
+    pipeline: scene.connect(wire.fetch).connections.pipeline(scene.project()),
     selector: { selector: 'shop/deploy', workflowRef: null },
     now: () => scene.clock.now(),
+    pass: scene.clock.advance,
+    wire,
     made: (jobId) => receiver.runs(jobId).length,
     told(jobId) {
       const told = Object.entries(receiver.runs(jobId)[0]?.told ?? {})
@@ -46,7 +50,7 @@ export async function openReceiverHost(): Promise<PipelineHost> {
     link: /^https:\/\/deploys\.acme\.example\//,
     faults: {
       strike: (call, kind) => void receiver.faults.add({ on: calls[call], kind }),
-      lagOnce: () => void receiver.faults.add({ on: calls.list, kind: 'stale_list', youngerThanMs: 10_000 }),
+      lagOnce: (youngerThanMs = 10_000) => void receiver.faults.add({ on: calls.list, kind: 'stale_list', youngerThanMs }),
     },
     rerun: null,
     startForeign: null,

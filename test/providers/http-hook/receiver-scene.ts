@@ -11,7 +11,8 @@ export interface ReceiverScene {
   receiver: EmulatedReceiver
   clock: ReturnType<typeof manualClock>
   spoken: Callback[]
-  connect(): ConnectedProviders
+  /** `fetch`: stands between product and system. */
+  connect(fetch?: typeof globalThis.fetch): ConnectedProviders
   project(integration?: Partial<Project['integration']>): Project
   /** Fails when a call was not proved as it has to be, or when the secret was logged. */
   check(): Promise<void>
@@ -29,11 +30,12 @@ export async function openReceiverScene(): Promise<ReceiverScene> {
     receiver,
     clock,
     spoken,
-    connect: () =>
+    connect: (fetch = globalThis.fetch) =>
       connectProviders(
         connectOptions({
           secrets,
           clock,
+          fetch,
           log,
           allowedOrigins: [new URL(receiver.url).origin],
           callbacks: { of: async (jobId) => spoken.filter((each) => each.jobId === jobId) },

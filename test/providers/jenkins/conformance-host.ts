@@ -1,5 +1,6 @@
 import { RESULTS, type Result } from '../../sandbox/jenkins/world.ts'
 import type { PipelineClaims, PipelineHost } from '../conformance.ts'
+import { openWire } from '../wire.ts'
 import { DEPLOY, openJenkinsScene, PARAMETERS } from './jenkins-scene.ts'
 
 const ENDS = {
@@ -19,14 +20,17 @@ export const JENKINS_CLAIMS: PipelineClaims = {
 export async function openJenkinsHost(): Promise<PipelineHost> {
   const scene = await openJenkinsScene()
   const { jenkins } = scene
+  const wire = openWire(/\/buildWithParameters$/)
   jenkins.job('other', PARAMETERS)
-  const pipeline = scene.connect().connections.pipeline(scene.project())
+  const pipeline = scene.connect(wire.fetch).connections.pipeline(scene.project())
   const calls = { trigger: 'job/trigger', list: 'queue/list', observe: 'queue/item', cancel: 'queue/cancel' }
   const of = (jobId: string) => jenkins.items().filter((item) => item.values['JOB_ID'] === jobId)
   return {
     pipeline,
     selector: { selector: DEPLOY, workflowRef: null },
     now: () => scene.clock.now(),
+    pass: scene.clock.advance,
+    wire,
     made: (jobId) => of(jobId).length,
     // What is declared and not given is empty.
     told: (jobId) => Object.fromEntries(Object.entries(of(jobId)[0]?.values ?? {}).filter(([, value]) => value !== '')),
@@ -39,7 +43,7 @@ export async function openJenkinsHost(): Promise<PipelineHost> {
     link: /^http.*\/ci\/job\/shop\/job\/deploy\/$/,
     faults: {
       strike: (call, kind) => void jenkins.faults.add({ on: calls[call], kind }),
-      lagOnce: () => void jenkins.faults.add({ on: calls.list, kind: 'stale_list', youngerThanMs: 10_000 }),
+      lagOnce: (youngerThanMs = 10_000) => void jenkins.faults.add({ on: calls.list, kind: 'stale_list', youngerThanMs }),
     },
     rerun: null,
     async startForeign(trigger) {

@@ -15,7 +15,8 @@ export const PARAMETERS: readonly EmulatedParameter[] = [
 export interface JenkinsScene {
   jenkins: Jenkins
   clock: ReturnType<typeof manualClock>
-  connect(): ConnectedProviders
+  /** `fetch`: stands between product and system. */
+  connect(fetch?: typeof globalThis.fetch): ConnectedProviders
   project(integration?: Partial<Project['integration']>): Project
   /** Forgets the faults of the last test. Fails when a call was made that Jenkins does not know, or when the token was logged. */
   check(): Promise<void>
@@ -33,7 +34,8 @@ export async function openJenkinsScene(): Promise<JenkinsScene> {
   return {
     jenkins,
     clock,
-    connect: () => connectProviders(connectOptions({ secrets, clock, log, allowedOrigins: [new URL(jenkins.url).origin] })),
+    connect: (fetch = globalThis.fetch) =>
+      connectProviders(connectOptions({ secrets, clock, fetch, log, allowedOrigins: [new URL(jenkins.url).origin] })),
     project: (integration) =>
       project({
         provider: 'jenkins',
