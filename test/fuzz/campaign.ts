@@ -17,7 +17,17 @@ export interface Campaign<Value = unknown> {
 export interface Attack<Value> {
   /** Throws when the input did harm or was judged wrongly. What takes longer than HANG_MS each time is a hang. */
   check(value: Value): void | Promise<void>
+  /** How often each status was answered, where there are any. */
+  answers?: Answers
   close(): Promise<void>
+}
+
+export type Answers = ReadonlyMap<number, number>
+
+/** Statuses, counted. */
+export function counted(): Map<number, number> & { add(status: number): void } {
+  const counts = new Map<number, number>()
+  return Object.assign(counts, { add: (status: number) => void counts.set(status, (counts.get(status) ?? 0) + 1) })
 }
 
 export const HANG_MS = 100
@@ -40,6 +50,7 @@ export interface Totals {
   slowestMs: number
   /** Memory that is still held at the end and was not after the first batches. */
   grownMiB: number
+  answers: Answers
   /** First failure: how to see it again, and what it was. */
   failure: { seed: number; report: string } | null
 }
@@ -52,7 +63,15 @@ export async function run<Value>(
   onBatch: (seed: number) => void = () => {},
 ): Promise<Totals> {
   const attack = await campaign.open()
-  const totals: Totals = { name: campaign.name, inputs: 0, seconds: 0, slowestMs: 0, grownMiB: 0, failure: null }
+  const totals: Totals = {
+    name: campaign.name,
+    inputs: 0,
+    seconds: 0,
+    slowestMs: 0,
+    grownMiB: 0,
+    answers: attack.answers ?? new Map(),
+    failure: null,
+  }
   const began = performance.now()
   let memory = 0
   const property = fc.asyncProperty(campaign.input, async (value) => {

@@ -8,4 +8,4 @@ import { windows } from './windows.ts'
 import { yaml } from './yaml.ts'
 
 // Each knows the type of its own input; who runs them has no need to.
-export const CAMPAIGNS = [yaml, webhooks, callbacks, refs, patterns, windows, http] as unknown as readonly Campaign[]
+export const CAMPAIGNS = [yaml, ...webhooks, callbacks, refs, patterns, windows, http] as unknown as readonly Campaign[]

@@ -9,6 +9,7 @@ import { CAMPAIGNS } from './campaigns.ts'
  *   npm run fuzz                          ten seconds each, with a seed of today
  *   npm run fuzz -- --seconds 60 --campaign yaml --campaign refs
  *   npm run fuzz -- --ci                  two seconds each
+ *   npm run fuzz -- --campaign webhooks --campaign callbacks --inputs 100000     so many for each sender, and for pipelines
  *   npm run fuzz -- --nightly             the whole number of inputs
  *   npm run fuzz -- --campaign refs --seed 123 --inputs 250     the batch that failed, again
  */
@@ -27,7 +28,10 @@ const MAX_GROWTH_MIB = 50
 const STUCK_MS = 30_000
 
 const seed = values.seed === undefined ? Date.now() % 2_000_000_000 : Number(values.seed)
-const chosen = CAMPAIGNS.filter(({ name }) => values.campaign?.includes(name) ?? true)
+/** A name, or the first half of several. */
+const chosen = CAMPAIGNS.filter(
+  ({ name }) => values.campaign?.some((wanted) => wanted === name || name.startsWith(`${wanted}:`)) ?? true,
+)
 if (chosen.length === 0) throw new Error(`there is ${CAMPAIGNS.map(({ name }) => name).join(', ')}`)
 
 function budgetOf(nightly: number): Budget {
@@ -39,6 +43,7 @@ function budgetOf(nightly: number): Budget {
 // A loop without an end is ended from outside; what was printed last says where.
 const unguard = killWhenStuck(STUCK_MS)
 let failed = 0
+let inputs = 0
 for (const campaign of chosen) {
   let lastShown = 0
   const show = (batch: number) => {
@@ -47,6 +52,7 @@ for (const campaign of chosen) {
     process.stderr.write(`${campaign.name}: at --seed ${batch}\n`)
   }
   const totals = await run(campaign, seed, budgetOf(campaign.nightly), show)
+  inputs += totals.inputs
   const leaks = totals.grownMiB > MAX_GROWTH_MIB
   if (totals.failure !== null || leaks) failed++
   process.stdout.write(`${line(totals)}${leaks ? ' LEAKS' : ''}\n`)
@@ -56,11 +62,13 @@ for (const campaign of chosen) {
   }
 }
 unguard()
+process.stdout.write(`${inputs} inputs in all\n`)
 process.stdout.write(failed === 0 ? 'no crash, no hang, no wrong answer\n' : `${failed} of ${chosen.length} failed\n`)
 process.exitCode = failed === 0 ? 0 : 1
 
-function line({ name, inputs, seconds, slowestMs, grownMiB, failure }: Totals): string {
+function line({ name, inputs, seconds, slowestMs, grownMiB, answers, failure }: Totals): string {
   const rate = Math.round(inputs / seconds)
   const facts = `${String(inputs).padStart(9)} inputs  ${String(rate).padStart(6)}/s  slowest ${slowestMs.toFixed(1)} ms  grown ${grownMiB.toFixed(0)} MiB`
-  return `${failure === null ? 'ok  ' : 'FAIL'} ${name.padEnd(9)} ${facts}  seed ${seed}`
+  const statuses = [...answers].sort(([one], [other]) => one - other).map(([status, times]) => `${times}×${status}`)
+  return `${failure === null ? 'ok  ' : 'FAIL'} ${name.padEnd(23)} ${facts}  seed ${seed}  ${statuses.join(' ')}`.trimEnd()
 }
