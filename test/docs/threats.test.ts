@@ -1,6 +1,7 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { expectToBeRun, type NamedTest } from '../named-tests.ts'
 import { ROOT } from './documents.ts'
 
 interface Row {
@@ -8,7 +9,7 @@ interface Row {
   what: string
   stops: string
   /** Titles of tests with the file in which each stands. */
-  shownBy: { title: string; file: string }[]
+  shownBy: NamedTest[]
   /** Why it does not apply yet; null: it does. */
   notYet: string | null
 }
@@ -50,15 +51,6 @@ describe('the table of threats', () => {
   })
 
   it.each(rows.filter(({ notYet }) => notYet === null))('row $id names tests that exist and are run', ({ shownBy }) => {
-    for (const { title, file } of shownBy) {
-      expect(existsSync(file), file).toBe(true)
-      const text = readFileSync(file, 'utf8')
-      const literals = [`'${title.replaceAll("'", "\\'")}'`, `"${title}"`, `\`${title}\``].filter((each) => text.includes(each))
-      expect(literals, `${title} in ${file}`).not.toEqual([])
-      for (const literal of literals) {
-        const before = text.slice(0, text.indexOf(literal)).trimEnd().slice(-12)
-        expect(before, title).not.toMatch(/\.(?:skip|fails|todo)\($/)
-      }
-    }
+    for (const named of shownBy) expectToBeRun(named)
   })
 })
