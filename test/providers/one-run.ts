@@ -11,7 +11,9 @@ import type { Reach } from './wire.ts'
 const TOO_LONG_MS = 6 * SECOND_MS
 const RETRY_AFTER_S = 90
 const LOOK_MS = 15 * SECOND_MS
-const LOOKS = 100
+/** Looks at the pace of the engine; after them, only the time until it gives up is left to go by. */
+const CLOSE_LOOKS = 8
+const LOOKS = 40
 
 interface Row {
   what: string
@@ -169,8 +171,7 @@ export function describeOneRun(hostOf: () => PipelineHost, good: string): void {
     /** Asks for a deploy and goes on until its one call was made, or its controller is gone. */
     async function ask(): Promise<void> {
       bench.commit({ [path]: requestFile('branch: develop') })
-      for (let looks = 0; looks < 5; looks++)
-        if ((await pass(host.wire === null ? 0 : 21 * SECOND_MS)).status === 'running') return
+      for (let looks = 0; looks < 5; looks++) if ((await pass(21 * SECOND_MS)).status === 'running') return
       throw new Error(`not asked: ${JSON.stringify((await bench.job(path)).reason)}`)
     }
 
@@ -178,7 +179,7 @@ export function describeOneRun(hostOf: () => PipelineHost, good: string): void {
     async function settle(): Promise<Job> {
       let brought = false
       for (let looks = 0; looks < LOOKS; looks++) {
-        const job = await pass()
+        const job = await pass(looks < CLOSE_LOOKS ? LOOK_MS : 2 * MINUTE_MS)
         if (isTerminal(job.status)) return job
         const run = await bench.run(path)
         if (looks === 2) for (const arrive of late.splice(0)) await arrive()
@@ -235,7 +236,9 @@ export function describeOneRun(hostOf: () => PipelineHost, good: string): void {
         ...store,
         unit: (name, ...rest) => (name === unit ? Promise.reject(new Error('killed')) : store.unit(name, ...rest)),
       }
-      await work().catch(() => {})
+      await work().catch((error: Error) => {
+        if (error.message !== 'killed') throw error
+      })
       bench.engine.store = store
       bench.restart()
     }
@@ -246,6 +249,12 @@ export function describeOneRun(hostOf: () => PipelineHost, good: string): void {
       const { id } = await bench.job(path)
       await expect.poll(() => host.made(id)).toBe(1)
       await holds(1, await settle())
+    })
+
+    it('is none, and never becomes one, when the controller is killed between its intent and the call', async () => {
+      await killedAt('job.read', ask)
+      expect(await bench.run(path)).toMatchObject({ state: 'intended', externalId: null })
+      await holds(0, await settle())
     })
 
     it('is one run when the controller is killed again before it has recorded what it found', async () => {
