@@ -92,9 +92,9 @@ async function advance(engine: Engine, facts: TickFacts, before: ConfigState, he
     await auditAdvance(tx, before, state, changes, verdict.by, now)
     return acceptRequests(tx, desired, state, now)
   })
-  // With the first look of a process comes what others may have taken up before: another process, or this one before its
-  // database was put back from a backup.
-  if (engine.memory.accepted !== null) for (const id of added) engine.memory.witnessed.add(id)
+  // With the first look of a process that succeeds comes what others may have taken up before: another process, or this one before
+  // its database was put back from a backup.
+  if (engine.memory.acceptedSeenAt !== null) for (const id of added) engine.memory.witnessed.add(id)
   return { state, desired }
 }
 

@@ -100,3 +100,24 @@ describe('requests that were there before the records of a plain directory', () 
     expect(bench.pipeline.started).toHaveLength(1)
   })
 })
+
+describe('a request that came while nobody was there', () => {
+  let bench: Bench
+  beforeEach(async () => {
+    bench = await openBench()
+    bench.pipeline.find = async () => [{ externalId: '900', externalAttempt: 1, url: null }]
+    bench.commit({ [FIRST]: requestFile('branch: develop') })
+  })
+  afterEach(() => bench.close())
+
+  it('is asked about before it starts, also when the repository was out of reach at first', async () => {
+    bench.source.fault = new TransientFault('no route to host')
+    await bench.tick()
+    bench.source.fault = null
+    bench.clock.at += MINUTE_MS
+    await bench.tick()
+    await bench.tick()
+    expect(await bench.job(FIRST)).toMatchObject({ status: 'running', reason: { code: 'run_active' } })
+    expect(bench.pipeline.started).toEqual([])
+  })
+})
