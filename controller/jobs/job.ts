@@ -1,6 +1,6 @@
 import type { SubjectPin, TalliedReview } from '../approvals/tally.ts'
 import type { Instant } from '../clock.ts'
-import type { Ref, RequestType } from '../model/desired-state.ts'
+import type { ProjectIntegration, Ref, RequestType } from '../model/desired-state.ts'
 import type { BlobId, CommitSha, EnvironmentKey, JobId } from '../model/names.ts'
 import type { Reason } from '../model/reason.ts'
 import type { GateResult } from '../policy/decision.ts'
@@ -83,6 +83,15 @@ export interface Run {
   retryAt: Instant | null
   /** When its pipeline asked whether it may act, and was told to; null: it did not (yet), or has no way to ask. */
   claimedAt: Instant | null
+  /** For when the config repository cannot tell any more; null: it began before this was kept. */
+  connection: RunConnection | null
+}
+
+/** How a run is reached besides its provider, repository and selector, and how long it may take: as its project said when it began. */
+export interface RunConnection {
+  integration: Pick<ProjectIntegration, 'apiUrl' | 'defaultBranch' | 'credentialRef' | 'callbacks' | 'code'>
+  workflowRef: string | null
+  maxRunMs: number
 }
 
 export type RunOutcome = 'success' | 'failed' | 'canceled' | 'timed_out' | 'vanished' | 'unknown' | 'refused'

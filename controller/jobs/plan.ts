@@ -47,6 +47,8 @@ export type PlannedStep =
   | { kind: 'gather'; job: Job; request: DeployRequest; fresh: boolean }
   /** Keep waiting, with this reason and view. */
   | { kind: 'wait'; job: Job; request: DeployRequest; status: 'queued' | 'waiting_approval'; decided: Decided; reason: Reason }
+  /** Leave it as it is, with this reason: nothing is known by which anything could be decided about it. */
+  | { kind: 'stay'; job: Job; reason: Reason }
   /** It ran before, unseen: take that run over instead of starting one. */
   | { kind: 'adopt'; job: Job; request: DeployRequest; decided: Decided; past: Extract<PastRun, { found: true }> }
   /** All gates are open: lock, intend, trigger. */
@@ -78,11 +80,25 @@ export function plan(desired: DesiredState, observed: Observed, timing: PlanTimi
       queues.set(job.key, [...(queues.get(job.key) ?? []), job])
     }
   }
-  for (const jobs of queues.values()) steps.push(...planQueue(desired, observed, timing, now, jobs))
+  for (const jobs of queues.values())
+    steps.push(
+      ...(isReadable(desired) ? planQueue(desired, observed, timing, now, jobs) : jobs.map((job) => stay(observed, job, now))),
+    )
   return steps
 }
 
+/** Is it known what is asked for? Where it is not, what is missing was not withdrawn: runs are followed, and all else stays. */
+export function isReadable(desired: DesiredState): boolean {
+  return desired.repository.id !== ''
+}
+
 // ── waiting jobs ────────────────────────────────────────────────────────────
+
+function stay({ config }: Observed, job: Job, now: Instant): PlannedStep {
+  const text = `Commit ${config.head.slice(0, 12)} of the config repository is in force and cannot be read, so nothing is decided.`
+  const help = 'Push that commit to the config repository again, to any branch; it is read again by itself.'
+  return { kind: 'stay', job, reason: keepSince(reasonOf('config_unreadable', text, now, help), job.reason) }
+}
 
 /** First in, first out among the jobs that could run: one that waits for people or time never blocks a ready one behind it. */
 function planQueue(
@@ -398,12 +414,12 @@ function planUnknown(
   // An intent of the future is from before the clock was set back; its deadline was then set anew.
   const since = Number.isFinite(ageMs(run.intendedAt, now)) ? run.intendedAt : run.sendDeadline
   // What was told to go on is there, whoever does not see it: its lock is held as long as that of any run.
-  const lookupMs = run.claimedAt === null ? timing.triggerLookupMs : maxRunMs(desired, job)
+  const lookupMs = run.claimedAt === null ? timing.triggerLookupMs : maxRunMs(desired, job, run)
   const limit = Math.max(run.sendDeadline, since + lookupMs)
   // "Not there" must have been said when whatever the call can have made shows in lists; only a provider that stays away for the whole run time is given up unasked.
   const lookedAfterwards =
     run.observedAt !== null && run.observedAt >= run.sendDeadline + Math.min(VISIBILITY_LAG_MS, timing.triggerLookupMs)
-  if (now >= limit && (lookedAfterwards || isOutOfReach(desired, observed, now, job))) {
+  if (now >= limit && (lookedAfterwards || isOutOfReach(desired, observed, now, job, run))) {
     const text = 'The trigger got no usable answer and no run with this JOB_ID was found; whether the pipeline ran is not known.'
     return {
       kind: 'end',
@@ -421,7 +437,7 @@ function planUnknown(
 function planRefused(desired: DesiredState, now: Instant, job: Job, run: Run): PlannedStep | null {
   const request = desired.requests.get(job.requestPath)
   const gone = request === undefined ? requestGone(desired, job, now) : environmentGone(desired, request, now)
-  if (gone !== null) return { kind: 'end', job, run, decided: null, ...gone }
+  if (gone !== null) return isReadable(desired) ? { kind: 'end', job, run, decided: null, ...gone } : null
   if (run.retryAt === null || run.attempt >= MAX_ATTEMPTS) {
     const code = run.retryAt === null ? 'trigger_refused' : 'provider_unreachable'
     return {
@@ -433,7 +449,7 @@ function planRefused(desired: DesiredState, now: Instant, job: Job, run: Run): P
       reason: reasonOf(code, `The provider did not start a run: ${run.detail ?? 'no reason given'}.`, now),
     }
   }
-  const limitMs = maxRunMs(desired, job)
+  const limitMs = maxRunMs(desired, job, run)
   if (now >= run.intendedAt + limitMs) {
     const text = `No run could be started for ${Math.round(limitMs / 60_000)} minutes, the most that a run on ${job.key} may take: ${run.detail ?? 'no reason given'}.`
     return { kind: 'end', job, run, status: 'failed', decided: null, reason: reasonOf('provider_unreachable', text, now) }
@@ -451,9 +467,9 @@ function planStarted(
   run: Run,
 ): PlannedStep | null {
   const startedAt = run.startedAt ?? run.intendedAt
-  const limitMs = maxRunMs(desired, job)
+  const limitMs = maxRunMs(desired, job, run)
   const lastSeen = run.observedAt ?? startedAt
-  if (now >= startedAt + limitMs && isOutOfReach(desired, observed, now, job)) {
+  if (now >= startedAt + limitMs && isOutOfReach(desired, observed, now, job, run)) {
     const text = `The provider was out of reach since ${toIso(lastSeen)}, longer than a run on ${job.key} may take. The lock is released; the run may still be alive.`
     return {
       kind: 'end',
@@ -467,7 +483,8 @@ function planStarted(
   const due = run.observedAt === null || ageMs(run.observedAt, now) >= timing.runPollMs || observed.nudged.has(job.id)
   if (!due) return null
   if (job.type === 'dry_run') return { kind: 'observe', job, run }
-  const canceled = desired.requests.get(job.requestPath) === undefined && !desired.unusableRequests.has(job.requestPath)
+  const known = desired.requests.has(job.requestPath) || desired.unusableRequests.has(job.requestPath)
+  const canceled = isReadable(desired) && !known
   if (canceled || job.cancelRequestedAt !== null) {
     return {
       kind: 'cancel',
@@ -491,16 +508,16 @@ function planStarted(
  * The provider was asked in vain for a whole run time, and is still asked in vain. That nothing was heard for so long is not
  * enough: a controller that was away for an hour has asked nobody, and the run may well be alive.
  */
-function isOutOfReach(desired: DesiredState, observed: Observed, now: Instant, job: Job): boolean {
+function isOutOfReach(desired: DesiredState, observed: Observed, now: Instant, job: Job, run: Run): boolean {
   const { code, since } = job.reason
-  return code === 'provider_unreachable' && now >= since + maxRunMs(desired, job) && observed.unanswered.has(job.id)
+  return code === 'provider_unreachable' && now >= since + maxRunMs(desired, job, run) && observed.unanswered.has(job.id)
 }
 
-function maxRunMs(desired: DesiredState, job: Job): number {
-  return desired.environments.get(job.key)?.maxRunMs ?? DEFAULT_MAX_RUN_MS
+function maxRunMs(desired: DesiredState, job: Job, { connection }: Run): number {
+  return desired.environments.get(job.key)?.maxRunMs ?? connection?.maxRunMs ?? DEFAULT_MAX_RUN_MS
 }
 
-/** For runs whose environment has meanwhile left the config repository. */
+/** For runs that began before their time was kept with them, and whose environment has meanwhile left the config repository. */
 const DEFAULT_MAX_RUN_MS = 3_600_000
 
 // ── reasons ─────────────────────────────────────────────────────────────────

@@ -209,6 +209,8 @@ export function newRun(
   now: number,
 ): Run {
   const { project, selector } = pipelineFor(accepted, job)
+  const { apiUrl, defaultBranch, credentialRef, callbacks, code } = project.integration
+  const maxRunMs = accepted.desired.environments.get(job.key)!.maxRunMs
   return {
     jobId: job.id,
     attempt,
@@ -229,6 +231,11 @@ export function newRun(
     endedAt: null,
     retryAt: null,
     claimedAt: null,
+    connection: {
+      integration: { apiUrl, defaultBranch, credentialRef, callbacks, code },
+      workflowRef: selector.workflowRef,
+      maxRunMs,
+    },
   }
 }
 

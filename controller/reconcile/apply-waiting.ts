@@ -35,6 +35,14 @@ function changeOf({ job, decided, request, status, reason }: Step<'wait'>): JobC
   return { ...viewOf(job, decided, request), status, reason }
 }
 
+/** Says on a waiting job why nothing is decided about it. */
+export async function applyStay(engine: Engine, { job, reason }: Step<'stay'>): Promise<void> {
+  if (reason.code === job.reason.code && reason.text === job.reason.text) return
+  await engine.store.unit('job.stay', async (tx) => {
+    if (await changeJob(tx, job, { reason }, engine.clock.now())) await tellAboutJob(tx, engine, job.id)
+  })
+}
+
 /** Ends a job that has no live run: refused, withdrawn, expired, or given up. Frees its lock in the same unit. */
 export async function applyEnd(engine: Engine, step: Step<'end'>): Promise<void> {
   const { job, run, decided, reason } = step

@@ -3,6 +3,25 @@ import { loadDesiredState } from '../model/load.ts'
 import type { CommitSha } from '../model/names.ts'
 import type { Engine } from './engine.ts'
 
+/** For when what is in force cannot be read: nothing is known, so nothing may be created, canceled or started by it. */
+export function unreadableAt(commit: CommitSha): DesiredState {
+  return {
+    commit,
+    repository: { id: '', title: '', approvalExpiryMs: 0, queueExpiryMs: 0 },
+    people: new Map(),
+    bindings: [],
+    projects: new Map(),
+    environments: new Map(),
+    unusableEnvironments: new Map(),
+    freezes: [],
+    holds: [],
+    requests: new Map(),
+    unusableRequests: new Map(),
+    findings: [],
+    closed: [],
+  }
+}
+
 /** The branch, the rules in force, and what a few open pull requests would make of them. */
 const MOST_KEPT = 8
 

@@ -54,17 +54,37 @@ export function pipelineFor(accepted: AcceptedConfig, job: Job): { project: Proj
   return { project, selector }
 }
 
-/** Where a run already is: told by the run itself, since the config may have changed under it. */
+/** Where a run already is: told by the run itself, since the config may have changed under it, or be out of reach. */
 export function pipelineOf(
   engine: Engine,
   accepted: AcceptedConfig,
   job: Job,
   run: Run,
 ): { provider: PipelineProvider; selector: PipelineSelector } {
-  const project = accepted.desired.projects.get(job.project)
-  if (project === undefined)
-    throw new RefusedFault(`Project ${job.project} has left the config repository, so its run cannot be asked about.`)
+  const project = accepted.desired.projects.get(job.project) ?? projectThen(job, run)
+  if (project === null)
+    throw new RefusedFault(`The config repository does not tell where ${job.project} runs, so its run cannot be asked about.`)
   const integration = { ...project.integration, provider: run.provider, repoFullName: run.repoFullName }
   const workflowRef = integration.pipelines.get(job.environment)?.workflowRef ?? null
   return { provider: engine.connections.pipeline({ ...project, integration }), selector: { selector: run.selector, workflowRef } }
+}
+
+/** What is needed of a project to follow a run of it, as it was when the run began. */
+function projectThen({ project: name, environment }: Job, { provider, repoFullName, selector, connection }: Run): Project | null {
+  if (connection === null) return null
+  return {
+    name,
+    description: '',
+    active: false,
+    owner: '',
+    integration: {
+      ...connection.integration,
+      provider,
+      repoFullName,
+      pipelines: new Map([[environment, { selector, workflowRef: connection.workflowRef }]]),
+      webhookSecretRef: null,
+      ci: { requiredChecks: [], apps: [] },
+    },
+    place: { file: `projects/${name}/project.yaml`, line: 1, column: 1, endColumn: 1 },
+  }
 }

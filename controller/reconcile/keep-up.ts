@@ -14,7 +14,10 @@ export async function keepUp(engine: Engine, readConfig: () => Promise<ConfigSta
     memory.health.sourceError = messageOf(error)
   }
   const state = await readConfig()
-  if (state !== null) await desiredFor(engine, state)
+  if (state !== null)
+    await desiredFor(engine, state).catch((error: unknown) => {
+      memory.health.sourceError = messageOf(error)
+    })
   // Before the leader has taken the repository over there is nothing to show, and that is soon.
   return state === null ? Math.min(timing.pollMs, timing.runPollMs) : timing.pollMs
 }

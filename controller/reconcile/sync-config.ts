@@ -9,7 +9,7 @@ import type { DeployRequest, DesiredState, UnusableRequest } from '../model/desi
 import { type CommitSha, environmentKey, type JobId } from '../model/names.ts'
 import type { Reason } from '../model/reason.ts'
 import { changedPaths, guardedChanges, type PathChange } from './config-change.ts'
-import { desiredAt } from './desired-at.ts'
+import { desiredAt, unreadableAt } from './desired-at.ts'
 import type { Engine } from './engine.ts'
 import { judgeRulesChange } from './rules-approval.ts'
 import type { TickFacts } from './tick-facts.ts'
@@ -36,10 +36,13 @@ export function isOld({ memory, timing, clock }: Engine): boolean {
   return memory.acceptedSeenAt === null || ageMs(memory.acceptedSeenAt, clock.now()) > timing.evidenceMaxAgeMs
 }
 
-/** What was in force at the last look, also of a process before this one; null before the first. */
+/**
+ * What was in force at the last look, also of a process before this one; null before the first. A commit that neither our mirror
+ * nor its host has any more (history was rewritten) leaves nothing to decide by; runs are followed by what is on record of them.
+ */
 export async function lastAccepted(engine: Engine): Promise<AcceptedConfig | null> {
   const state = await engine.store.unit('config.read', (tx) => tx.config.read())
-  return state === null ? null : { state, desired: await desiredFor(engine, state) }
+  return state === null ? null : { state, desired: await desiredFor(engine, state).catch(() => unreadableAt(state.head)) }
 }
 
 /** The first commit ever seen is taken on trust: there is nothing older to judge it by. */
@@ -153,15 +156,15 @@ async function freeze(
   head: CommitSha,
 ): Promise<AcceptedConfig> {
   const frozen = continued(before.frozen, reason)
-  const desired = await desiredFor(engine, before)
-  if (sameReason(frozen, before.frozen)) return { state: before, desired }
+  if (sameReason(frozen, before.frozen)) return { state: before, desired: await desiredFor(engine, before) }
   const state: ConfigState = { ...before, frozen }
   await engine.store.unit('config.freeze', async (tx) => {
     await tx.config.write(state)
     await audit(tx, engine.clock.now(), action, head, { reason: frozen.text, accepted: before.head })
   })
   engine.log.error('the config repository is frozen', { reason: frozen.text })
-  return { state, desired }
+  // Last, since it may be what cannot be read.
+  return { state, desired: await desiredFor(engine, state) }
 }
 
 /** Why a change of rules is not in force. */

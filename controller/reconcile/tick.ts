@@ -2,12 +2,12 @@ import pLimit from 'p-limit'
 import { ageMs, type Instant } from '../clock.ts'
 import { isOperatingFault, messageOf } from '../errors.ts'
 import type { Job, Run } from '../jobs/job.ts'
-import { type PlannedStep, plan, reasonOf } from '../jobs/plan.ts'
+import { isReadable, type PlannedStep, plan, reasonOf } from '../jobs/plan.ts'
 import type { Nudge, StateTx } from '../jobs/state-store.ts'
 import { applyAdopt } from './apply-adopt.ts'
 import { applyCancel, applyLookUp, applyObserve } from './apply-run.ts'
 import { applyRetry, applyStart } from './apply-start.ts'
-import { applyEnd, applyWaits } from './apply-waiting.ts'
+import { applyEnd, applyStay, applyWaits } from './apply-waiting.ts'
 import type { Engine } from './engine.ts'
 import { gatherForJob } from './gather.ts'
 import { recordLateRuns } from './late-runs.ts'
@@ -65,7 +65,7 @@ async function lookAtRepository(engine: Engine, facts: TickFacts, nudges: readon
   } catch (error) {
     // A repository out of reach stops nothing that is already under way: runs are followed, locks are freed, whatever is wrong.
     memory.health.sourceError = messageOf(error)
-    memory.accepted ??= await lastAccepted(engine)
+    if (memory.accepted === null || !isReadable(memory.accepted.desired)) memory.accepted = await lastAccepted(engine)
     if (memory.accepted === null) throw error
     if (isOperatingFault(error)) log.warn('the config repository could not be read', { error: messageOf(error) })
     else log.error('taking the config repository over failed', { error: error instanceof Error ? error.stack : String(error) })
@@ -145,7 +145,7 @@ function withReasons(jobs: readonly Job[], steps: readonly PlannedStep[]): reado
 }
 
 function mayMove(step: PlannedStep): boolean {
-  return step.kind !== 'gather' && !(step.kind === 'wait' && step.status === step.job.status)
+  return step.kind !== 'gather' && step.kind !== 'stay' && !(step.kind === 'wait' && step.status === step.job.status)
 }
 
 /** What was read for one content of a request, above all who asked for it, says nothing about another. */
@@ -211,6 +211,8 @@ function apply(engine: Engine, facts: TickFacts, accepted: AcceptedConfig, step:
     case 'gather':
     case 'wait':
       return Promise.resolve()
+    case 'stay':
+      return applyStay(engine, step)
     case 'end':
       return applyEnd(engine, step)
     case 'adopt':

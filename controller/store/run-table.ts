@@ -1,7 +1,7 @@
-import type { Run } from '../jobs/job.ts'
+import type { Run, RunConnection } from '../jobs/job.ts'
 import type { RunChange, RunTable } from '../jobs/state-store.ts'
 import type { JobId } from '../model/names.ts'
-import { type DbTx, fromBig, plainText } from './db.ts'
+import { type DbTx, fromBig, fromJson, plainText, toJson } from './db.ts'
 import type { Run as Row } from './generated/sqlite/client.ts'
 
 export function runTable(tx: DbTx): RunTable {
@@ -17,7 +17,7 @@ export function runTable(tx: DbTx): RunTable {
     },
 
     async insert(run) {
-      await tx.run.create({ data: storable(run) })
+      await tx.run.create({ data: { ...storable(run), connection: toJson(run.connection) } })
     },
 
     async update({ jobId, attempt, state }, change) {
@@ -46,5 +46,6 @@ export function runOf(row: Row): Run {
     endedAt: fromBig(row.endedAt),
     retryAt: fromBig(row.retryAt),
     claimedAt: fromBig(row.claimedAt),
+    connection: fromJson<RunConnection>(row.connection),
   }
 }

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../../controller/clock.ts'
 import type { PastRun } from '../../controller/jobs/evidence.ts'
-import { JOB_STATUSES, type Job, lockKey } from '../../controller/jobs/job.ts'
+import { JOB_STATUSES, type Job, lockKey, type Run } from '../../controller/jobs/job.ts'
 import { MAX_ATTEMPTS, type Observed, type PlannedStep, plan, reasonOf } from '../../controller/jobs/plan.ts'
 import { mayMove } from '../../controller/jobs/transitions.ts'
 import type { DesiredState } from '../../controller/model/desired-state.ts'
@@ -44,6 +44,25 @@ function heldBy(job: Job): Observed['locks'] {
   const key = lockKey(job.key)
   return new Map([[key, { key, jobId: job.id, fence: 1, acquiredAt: NOW - MINUTE_MS }]])
 }
+
+/** The commit in force can be read by nobody. */
+const unreadable = openDesired([], { repository: { ...openDesired([]).repository, id: '' }, environments: new Map() })
+
+describe('what is asked for, where nobody can read it', () => {
+  it('stays as it is and says so, since what is missing was not withdrawn', () => {
+    const waiting = jobFor(first, { reason: reasonOf('config_unreadable', 'as before', NOW - MINUTE_MS) })
+    const [stay, ...others] = plan(unreadable, observed([waiting]), TIMING, NOW)
+    expect(stay).toMatchObject({ kind: 'stay', reason: { code: 'config_unreadable', since: NOW - MINUTE_MS } })
+    expect(others).toEqual([])
+  })
+
+  it('keeps a refused attempt, and neither withdraws what runs nor ends it before its time', () => {
+    const job = running()
+    const of = (run: Partial<Run>) => observed([job], { runs: new Map([[job.id, [runFor(job, run)]]]) })
+    expect(steps(unreadable, of({ state: 'refused', retryAt: NOW }))).toEqual([])
+    expect(steps(unreadable, of({ observedAt: NOW - MINUTE_MS }))).toEqual(['r1 observe'])
+  })
+})
 
 describe('the queue of an environment', () => {
   it('starts the oldest ready job and tells the others their place', () => {
@@ -399,6 +418,14 @@ describe('a running job', () => {
     const gone = openDesired([first], { environments: new Map() })
     expect(steps(gone, withRun({ observedAt: NOW - MINUTE_MS }))).toEqual(['r1 observe'])
     expect(steps(gone, withRun({ observedAt: NOW + HOUR_MS - 20 * SECOND_MS }), NOW + HOUR_MS)).toEqual(['r1 cancel'])
+  })
+
+  it('goes on by the limit that it began with when nobody can read what is in force', () => {
+    const integration = { apiUrl: null, defaultBranch: 'main', credentialRef: null, callbacks: false, code: null }
+    const connection = { integration, workflowRef: null, maxRunMs: 2 * HOUR_MS }
+    const seen = withRun({ connection, observedAt: NOW + HOUR_MS })
+    expect(steps(unreadable, seen, NOW + HOUR_MS + MINUTE_MS)).toEqual(['r1 observe'])
+    expect(steps(unreadable, seen, NOW + 2 * HOUR_MS)).toEqual(['r1 cancel'])
   })
 
   it('that was refused ends with whatever ends the wish for it, or with the time a run may take', () => {

@@ -41,6 +41,8 @@ export interface Bench {
 export interface FakeSource extends ConfigSource {
   /** Thrown by the next fetches. */
   fault: Error | null
+  /** Commits that neither the mirror nor the host has any more. */
+  gone: Set<CommitSha>
   /** Looks at a pull request's head at the remote. */
   headLooks: number
 }
@@ -67,8 +69,10 @@ export interface FakePipeline extends PipelineProvider {
   refFault: Error | null
 }
 
-/** With the config repository on record already; `unseen`: the first look at it is still to come. */
-export async function openBench(options: { forge?: boolean; unseen?: boolean } = {}): Promise<Bench> {
+/** With the config repository on record already; `unseen`: the first look at it is still to come. `files` are in it besides. */
+export async function openBench(
+  options: { forge?: boolean; unseen?: boolean; files?: Record<string, string> } = {},
+): Promise<Bench> {
   const folder = scratchFolder()
   const store = await openAt(folder.file)
   const clock = { at: NOON, now: () => clock.at, sleep: async () => {} }
@@ -141,7 +145,7 @@ export async function openBench(options: { forge?: boolean; unseen?: boolean } =
       folder.remove()
     },
   }
-  commit(configFiles())
+  commit({ ...configFiles(), ...options.files })
   if (!options.unseen) await tick(engine)
   bench.restart()
   return bench
@@ -156,13 +160,14 @@ function fakeSource(): { source: FakeSource; commit: Bench['commit'] } {
     return id
   }
   const at = (id: CommitSha) => {
-    const found = history.find((commit) => commit.id === id)
+    const found = source.gone.has(id) ? undefined : history.find((commit) => commit.id === id)
     if (found === undefined) throw new Error(`no commit ${id}`)
     return found.files
   }
   const place = (id: CommitSha) => history.findIndex((commit) => commit.id === id)
   const source: FakeSource = {
     fault: null,
+    gone: new Set(),
     headLooks: 0,
     async fetch() {
       if (source.fault) throw source.fault
@@ -176,7 +181,7 @@ function fakeSource(): { source: FakeSource; commit: Bench['commit'] } {
     }),
     readBlobs: async (ids) => new Map(ids.map((id) => [id, blobs.get(id)!])),
     history: {
-      isAncestor: async (a, b) => place(a) !== -1 && place(b) !== -1 && place(a) <= place(b),
+      isAncestor: async (a, b) => place(a) !== -1 && place(b) !== -1 && !source.gone.has(a) && place(a) <= place(b),
       commitsBetween: async () => [],
       async fetchPull() {
         source.headLooks++

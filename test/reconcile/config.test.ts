@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { MINUTE_MS, SECOND_MS } from '../../controller/clock.ts'
 import { TransientFault } from '../../controller/errors.ts'
-import { document, requestFile } from '../scenarios/config-files.ts'
+import { document, environmentFile, requestFile } from '../scenarios/config-files.ts'
 import { type Bench, openBench } from './bench.ts'
 
 const FIRST = 'requests/shop/stage/2026-11-18-a.yaml'
@@ -68,6 +68,67 @@ describe('a config repository that cannot be read', () => {
     endRun()
     await runFor(30 * SECOND_MS)
     expect(await bench.job(SECOND)).toMatchObject({ status: 'success' })
+  })
+})
+
+describe('an accepted commit that nobody has any more, because history was rewritten', () => {
+  let bench: Bench
+  beforeEach(async () => {
+    const stage = environmentFile('stage').replace('max_run_minutes: 30', 'max_run_minutes: 120')
+    bench = await openBench({ files: { 'projects/shop/environments/stage.yaml': stage } })
+    const lost = bench.commit({ [FIRST]: requestFile('branch: develop'), [SECOND]: requestFile('branch: develop') })
+    await bench.tick()
+    await bench.tick()
+    expect(await bench.job(FIRST)).toMatchObject({ status: 'running' })
+    bench.commit({ [FIRST]: null, [SECOND]: null })
+    bench.source.gone.add(lost)
+    bench.restart()
+  })
+  afterEach(() => bench.close())
+
+  async function runFor(durationMs: number): Promise<void> {
+    const end = bench.clock.at + durationMs
+    while (bench.clock.at < end) bench.clock.at += Math.max(await bench.tick(), 50)
+  }
+
+  it('lets a new process follow what runs to its end, and free its lock, while nothing starts or is withdrawn', async () => {
+    await runFor(5 * MINUTE_MS)
+    expect(await bench.job(FIRST)).toMatchObject({ status: 'running', reason: { code: 'run_active' }, cancelRequestedAt: null })
+    bench.pipeline.seen = { state: 'success', externalAttempt: 1, url: null, detail: null }
+    await runFor(5 * MINUTE_MS)
+    expect(await bench.job(FIRST)).toMatchObject({ status: 'success' })
+    expect(await bench.lockHeld()).toBe(false)
+    expect(await bench.job(SECOND)).toMatchObject({ status: 'queued', reason: { code: 'config_unreadable' } })
+    expect(bench.pipeline.started).toHaveLength(1)
+    expect((await bench.store.views.config())!.frozen).toMatchObject({ code: 'config_frozen' })
+  })
+
+  it('leaves a run the time that its environment gave it when it began', async () => {
+    bench.engine.timing.runPollMs = 5 * MINUTE_MS
+    bench.engine.timing.pollMs = 5 * MINUTE_MS
+    await runFor(90 * MINUTE_MS)
+    expect(bench.pipeline.calls).not.toContain('cancel')
+    await runFor(40 * MINUTE_MS)
+    expect(bench.pipeline.calls).toContain('cancel')
+    expect(await bench.job(FIRST)).toMatchObject({ status: 'running', reason: { code: 'run_timed_out' } })
+  })
+
+  it('keeps a refused attempt with its lock until it is known again what is asked for', async () => {
+    const run = await bench.run(FIRST)
+    await bench.store.state.unit('test.refuse', (tx) => tx.runs.update(run, { state: 'refused', retryAt: bench.clock.at }))
+    await runFor(5 * MINUTE_MS)
+    expect(await bench.job(FIRST)).toMatchObject({ status: 'running' })
+    expect(bench.pipeline.started).toHaveLength(1)
+  })
+
+  it('goes on as before when it is put back', async () => {
+    bench.pipeline.seen = { state: 'success', externalAttempt: 1, url: null, detail: null }
+    await runFor(5 * MINUTE_MS)
+    bench.source.gone.clear()
+    bench.commit({ [SECOND]: requestFile('branch: develop') })
+    await runFor(5 * MINUTE_MS)
+    expect(await bench.job(SECOND)).toMatchObject({ status: 'success' })
+    expect(bench.pipeline.started).toHaveLength(2)
   })
 })
 

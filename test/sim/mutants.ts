@@ -119,13 +119,13 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'an absence counts as silence of the provider',
     file: 'jobs/plan.js',
-    old: "return code === 'provider_unreachable' && now >= since + maxRunMs(desired, job) && observed.unanswered.has(job.id);",
-    new: 'return now >= (observed.runs.get(job.id)?.at(-1)?.observedAt ?? since) + maxRunMs(desired, job);',
+    old: "return code === 'provider_unreachable' && now >= since + maxRunMs(desired, job, run) && observed.unanswered.has(job.id);",
+    new: 'return now >= (observed.runs.get(job.id)?.at(-1)?.observedAt ?? since) + maxRunMs(desired, job, run);',
   },
   {
     name: 'one failed question is an outage',
     file: 'jobs/plan.js',
-    old: '&& now >= since + maxRunMs(desired, job) && observed',
+    old: '&& now >= since + maxRunMs(desired, job, run) && observed',
     new: '&& observed',
   },
   {

@@ -72,6 +72,17 @@ export function aRun(job: string, attempt = 1): Run {
     endedAt: null,
     retryAt: null,
     claimedAt: null,
+    connection: {
+      integration: {
+        apiUrl: 'https://forge.test/api',
+        defaultBranch: 'main',
+        credentialRef: 'env:TOKEN',
+        callbacks: true,
+        code: { provider: 'gitea', apiUrl: null, credentialRef: null },
+      },
+      workflowRef: null,
+      maxRunMs: 3_600_000,
+    },
   }
 }
 
