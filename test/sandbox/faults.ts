@@ -91,8 +91,9 @@ export function faultTable(operations: readonly string[]): Faults {
     count(kind, operation) {
       let sum = 0
       for (const [key, times] of hits) {
-        const [on, what] = key.split(' ')
-        if (what === kind && (operation === undefined || on === operation)) sum += times
+        // Names of GitLab's events have spaces.
+        const space = key.lastIndexOf(' ')
+        if (key.slice(space + 1) === kind && (operation === undefined || key.slice(0, space) === operation)) sum += times
       }
       return sum
     },

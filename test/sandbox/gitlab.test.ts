@@ -140,4 +140,38 @@ describe('the emulated GitLab', () => {
       { lost: 0, duplicate: 1, forged: 2 }[kind],
     )
   })
+
+  describe('with scripts that really run', () => {
+    const CI_FILE = 'deploy:\n  script:\n    - echo "$ENV gets $(cat VERSION)"\n    - $LAST\n'
+    beforeEach(async () => {
+      await forge.close()
+      forge = await startGitlab({ clock, root: join(root, 'scripts'), pipelines: 'process' })
+      await forge.createRepo(SHOP, { files: { '.gitlab-ci.yml': CI_FILE, VERSION: 'v1.4.2\n' } })
+      forge.addMember(SHOP, 'alice', DEVELOPER)
+    })
+    const start = (LAST: string) => {
+      const variables = Object.entries({ ENV: 'prod', LAST }).map(([key, value]) => ({ key, value }))
+      return call('POST', `${shop}/pipeline`, { ref: 'main', variables })
+    }
+
+    it.each([
+      ['true', 'success'],
+      ['false', 'failed'],
+    ])('runs them in a checkout of the commit and keeps what they print: ending with %s is %s', async (last, state) => {
+      expect(await start(last)).toBe(201)
+      await forge.settle()
+      expect(forge.pipelines(SHOP)).toMatchObject([
+        { endedAt: clock.now(), jobs: [{ name: 'deploy', status: state, log: 'prod gets v1.4.2\n' }] },
+      ])
+    })
+
+    it('stops them with the pipeline', async () => {
+      await start('sleep 600')
+      await expect.poll(() => forge.pipelines(SHOP)[0]?.jobs[0]?.log).toContain('v1.4.2')
+      const [{ id } = { id: 0 }] = forge.pipelines(SHOP)
+      expect(await call('POST', `${shop}/pipelines/${id}/cancel`)).toBe(201)
+      await forge.settle()
+      expect(forge.pipelines(SHOP)).toMatchObject([{ jobs: [{ status: 'canceled' }] }])
+    })
+  })
 })

@@ -186,6 +186,7 @@ describe('following a pipeline', () => {
         status: 'manual',
         allowFailure: true,
         retried: false,
+        log: '',
       })
     scene.forge.setPipeline(id, 'success')
     Object.assign(scene.forge.pipelines(SHOP).find((each) => each.id === id) ?? {}, { forced: 'success' })

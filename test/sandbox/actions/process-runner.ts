@@ -1,19 +1,16 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Conclusion, inBackground, type RunJob, type Runner, type WorkflowRun, type World } from '../world.ts'
 import { contextOf, finishJob, finishRun, startJob, startRun } from './runs.ts'
+import { scriptProcesses } from './scripts.ts'
 import { expand, type WorkflowJob, type WorkflowStep } from './workflow-file.ts'
-
-/** What a canceled script gets to clean up before it is killed. */
-const CANCEL_GRACE_MS = 500
 
 /**
  * Really runs the `run:` scripts, each as `bash -e` in the job's own folder. Jobs go one after the other, in the file's order;
  * after a failure or a cancel only `always()` steps run, and a forced cancel stops those too.
  */
 export function processRunner(world: World, queueDelayMs: number): Runner {
-  const children = new Map<WorkflowRun, ChildProcess>()
+  const scripts = scriptProcesses<WorkflowRun>()
   const forced = new Set<WorkflowRun>()
   const executions = new Set<Promise<void>>()
   const closing = new AbortController()
@@ -61,35 +58,18 @@ export function processRunner(world: World, queueDelayMs: number): Runner {
     folder: string,
   ): Promise<boolean> {
     await mkdir(folder, { recursive: true })
-    const script = join(folder, `step-${started.id}-${job.steps.indexOf(step)}.sh`)
-    await writeFile(script, expand(step.run ?? '', contextOf(world, run)))
-    return new Promise((resolve) => {
-      // A process group of its own: a cancel reaches what the script has started, too.
-      const child = spawn('bash', ['-e', script], { cwd: folder, env: environmentOf(world, run, job, step), detached: true })
-      children.set(run, child)
-      child.stdin.end()
-      for (const stream of [child.stdout, child.stderr]) {
-        stream.setEncoding('utf8').on('data', (text: string) => {
-          started.log += text
-        })
-      }
-      child.on('error', () => resolve(false))
-      child.on('close', (code) => {
-        children.delete(run)
-        resolve(code === 0)
-      })
-      // Asked to stop while the script was being written: nobody has told this process yet.
-      if (closing.signal.aborted || forced.has(run)) signal(child, 'SIGKILL')
-      else if (run.cancelAsked && !step.always) stop(run)
+    const ended = scripts.run(run, {
+      text: expand(step.run ?? '', contextOf(world, run)),
+      cwd: folder,
+      env: environmentOf(world, run, job, step),
+      onOutput(text) {
+        started.log += text
+      },
     })
-  }
-
-  function stop(run: WorkflowRun): void {
-    const child = children.get(run)
-    if (!child) return
-    signal(child, 'SIGTERM')
-    const timer = setTimeout(() => signal(child, 'SIGKILL'), CANCEL_GRACE_MS)
-    child.on('close', () => clearTimeout(timer))
+    // Asked to stop while the folder was being made: nobody has told this process yet.
+    if (closing.signal.aborted || forced.has(run)) scripts.kill(run)
+    else if (run.cancelAsked && !step.always) scripts.stop(run)
+    return ended
   }
 
   return {
@@ -101,22 +81,14 @@ export function processRunner(world: World, queueDelayMs: number): Runner {
     cancel(run, force) {
       if (run.status === 'queued') return finishRun(world, run, 'cancelled')
       if (force) forced.add(run)
-      stop(run)
+      scripts.stop(run)
     },
     async close() {
       closing.abort()
-      for (const child of children.values()) signal(child, 'SIGKILL')
+      await scripts.close()
       // Trouble of a run is logged where it began; here it only has to be over.
       await Promise.allSettled(executions)
     },
-  }
-}
-
-function signal(child: ChildProcess, name: NodeJS.Signals): void {
-  try {
-    if (child.pid !== undefined) process.kill(-child.pid, name)
-  } catch {
-    // The group has ended by itself in the meantime.
   }
 }
 

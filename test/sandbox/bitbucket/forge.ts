@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises'
 import type { Clock } from '../../../controller/clock.ts'
+import { scriptProcesses } from '../actions/scripts.ts'
 import { type Faults, faultTable } from '../faults.ts'
 import { startPrograms } from '../git/programs.ts'
 import { resolveCommit } from '../git/repository.ts'
@@ -96,6 +97,7 @@ export async function startBitbucket({ clock, root, pipelines = 'manual' }: Bitb
     contract: openBitbucketContract(),
     pending: new Set(),
     runs: pipelines,
+    scripts: scriptProcesses(),
     tellsVariables: false,
     claims: pipelines !== 'process',
     limit: null,
@@ -142,6 +144,7 @@ export async function startBitbucket({ clock, root, pipelines = 'manual' }: Bitb
       while (world.pending.size > 0) await Promise.all(world.pending)
     },
     async close() {
+      await world.scripts.close()
       await server.close()
       world.programs.close()
     },

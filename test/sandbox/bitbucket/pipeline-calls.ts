@@ -47,7 +47,10 @@ export function get(call: Call): Answer {
 export function stop(call: Call): Answer {
   const pipeline = pipelineIn(call)
   if (ENDED.includes(pipeline.word)) throw new Refusal(400, 'The pipeline is over already.')
-  if (call.fault?.kind !== 'cancel_ignored') setWord(call.world, call.repository, pipeline, 'STOPPED')
+  if (call.fault?.kind !== 'cancel_ignored') {
+    setWord(call.world, call.repository, pipeline, 'STOPPED')
+    call.world.scripts.stop(pipeline)
+  }
   return { status: 204 }
 }
 

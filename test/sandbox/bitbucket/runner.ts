@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process'
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { GIT_ENVIRONMENT } from '../git/repository.ts'
@@ -22,14 +21,18 @@ async function execute(world: World, repository: Repository, pipeline: Pipeline)
   await mkdir(folder, { recursive: true })
   setWord(world, repository, pipeline, 'RUNNING')
   const clone = `git --git-dir='${repository.git.path}' archive ${pipeline.target.commit} | tar -x`
-  let passed = await bash(clone, folder, GIT_ENVIRONMENT, null)
+  const bash = (text: string, env: NodeJS.ProcessEnv, onOutput: (text: string) => void) =>
+    world.scripts.run(pipeline, { text: `set -o pipefail\n${text}`, cwd: folder, env, onOutput })
+  let passed = await bash(clone, { ...GIT_ENVIRONMENT }, () => {})
   for (const step of pipeline.steps) {
     step.word = 'RUNNING'
-    passed &&= await bash(step.script.join('\n'), folder, environmentOf(world, repository, pipeline, step), step)
+    passed &&= await bash(step.script.join('\n'), environmentOf(world, repository, pipeline, step), (text) => {
+      step.log += text
+    })
     step.word = passed ? 'SUCCESSFUL' : 'FAILED'
   }
   await rm(folder, { recursive: true, force: true })
-  if (!passed) setWord(world, repository, pipeline, 'FAILED')
+  if (!passed && !ENDED.includes(pipeline.word)) setWord(world, repository, pipeline, 'FAILED')
 }
 
 function environmentOf(
@@ -55,21 +58,4 @@ function environmentOf(
     ...(target.refType === 'tag' ? { BITBUCKET_TAG: ref } : {}),
     ...variables,
   }
-}
-
-function bash(script: string, cwd: string, env: Readonly<Record<string, string>>, step: Step | null): Promise<boolean> {
-  return new Promise((resolve) => {
-    const child = spawn('bash', ['-e', '-o', 'pipefail', '-c', script], {
-      cwd,
-      env: { ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding('utf8').on('data', (text: string) => {
-        if (step !== null) step.log += text
-      })
-    }
-    child.on('error', () => resolve(false))
-    child.on('close', (code) => resolve(code === 0))
-  })
 }

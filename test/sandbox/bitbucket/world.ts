@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Clock, Instant } from '../../../controller/clock.ts'
+import type { Scripts } from '../actions/scripts.ts'
 import type { Contract } from '../contract.ts'
 import type { Faults } from '../faults.ts'
 import type { GitPrograms } from '../git/programs.ts'
@@ -19,6 +20,7 @@ export interface World {
   contract: Contract
   pending: Set<Promise<void>>
   runs: 'manual' | 'instant' | 'process'
+  scripts: Scripts<Pipeline>
   /** Bitbucket's description has the variables of a pipeline in its answers; people report that they are not there. */
   tellsVariables: boolean
   /** Pipelines say whose they are as soon as they are made; otherwise their own scripts do, or nobody. */

@@ -133,7 +133,10 @@ function listJobs(call: Call): Answer {
 
 function cancelRun(call: Call): Answer {
   const run = runIn(call)
-  if (!isOver(run.state) && call.fault?.kind !== 'cancel_ignored') setState(call.world, call.repository, run, 'cancelled')
+  if (!isOver(run.state) && call.fault?.kind !== 'cancel_ignored') {
+    setState(call.world, call.repository, run, 'cancelled')
+    call.world.scripts.stop(run)
+  }
   return { status: 204 }
 }
 

@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises'
 import type { Clock } from '../../../controller/clock.ts'
+import { scriptProcesses } from '../actions/scripts.ts'
 import { parseWorkflow } from '../actions/workflow-file.ts'
 import { type Faults, faultTable } from '../faults.ts'
 import { startPrograms } from '../git/programs.ts'
@@ -96,6 +97,7 @@ export async function startGitea(options: GiteaOptions): Promise<Gitea> {
     contract: openGiteaContract(kind),
     pending: new Set(),
     runs: options.runs ?? 'manual',
+    scripts: scriptProcesses(),
     version: options.version ?? VERSIONS[kind],
     namesRun: options.namesRun ?? true,
     maxPage: options.maxPage ?? 50,
@@ -138,6 +140,7 @@ export async function startGitea(options: GiteaOptions): Promise<Gitea> {
       while (world.pending.size > 0) await Promise.all(world.pending)
     },
     async close() {
+      await world.scripts.close()
       await server.close()
       world.programs.close()
     },

@@ -17,7 +17,8 @@ export function pullPeople(world: World): PullPeople {
       const pull = pullOf(repository(repo), number)
       const user = userOf(world, by)
       const isStance = state === 'APPROVED' || state === 'REQUEST_CHANGES'
-      if (isStance && user === pull.author) throw new Error('nobody reviews their own pull request here')
+      if (isStance && user === pull.author)
+        throw new Error(`${state === 'APPROVED' ? 'approve' : 'reject'} your own pull is not allowed`)
       if (isStance && pull.state !== 'open') throw new Error('a closed pull request takes no such review')
       // Only the last stance of somebody is official.
       if (isStance) for (const earlier of pull.reviews) if (earlier.user === user) earlier.official = false

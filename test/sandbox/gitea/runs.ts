@@ -1,5 +1,4 @@
-import { spawn } from 'node:child_process'
-import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type ExpressionContext, expand, parseWorkflow, type WorkflowJob } from '../actions/workflow-file.ts'
 import { readFileAt, resolveCommit } from '../git/repository.ts'
@@ -131,28 +130,20 @@ async function execute(world: World, repository: Repository, run: Run): Promise<
         const ref = expand(step.with['ref'] ?? run.sha, context)
         await repository.git.run(['--work-tree', place, 'checkout', '--quiet', '--force', ref, '--', '.'])
       }
-      if (step.run !== null && !(await script(run, place, expand(step.run, context), environmentOf(run, job, step.env, context))))
-        return false
+      if (step.run === null) continue
+      const passed = await world.scripts.run(run, {
+        text: expand(step.run, context),
+        cwd: place,
+        env: environmentOf(run, job, step.env, context),
+        onOutput(text) {
+          run.log += text
+        },
+      })
+      if (!passed) return false
     }
   }
   await rm(folder, { recursive: true, force: true })
   return true
-}
-
-async function script(run: Run, cwd: string, text: string, env: NodeJS.ProcessEnv): Promise<boolean> {
-  const file = join(cwd, '.step.sh')
-  await writeFile(file, text)
-  return new Promise((resolve) => {
-    const child = spawn('bash', ['-e', file], { cwd, env })
-    child.stdin.end()
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding('utf8').on('data', (output: string) => {
-        run.log += output
-      })
-    }
-    child.on('error', () => resolve(false))
-    child.on('close', (code) => resolve(code === 0))
-  })
 }
 
 function environmentOf(

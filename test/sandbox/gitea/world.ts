@@ -1,4 +1,5 @@
 import type { Clock, Instant } from '../../../controller/clock.ts'
+import type { Scripts } from '../actions/scripts.ts'
 import type { Workflow } from '../actions/workflow-file.ts'
 import type { Faults } from '../faults.ts'
 import type { GitPrograms } from '../git/programs.ts'
@@ -25,6 +26,7 @@ export interface World {
   pending: Set<Promise<void>>
   /** How runs go on by themselves. */
   runs: 'manual' | 'instant' | 'process'
+  scripts: Scripts<Run>
   /** What the server says of itself. */
   version: string
   /** False for versions that answer a dispatch without its run. */

@@ -15,6 +15,7 @@ import {
   userBody,
 } from './bodies.ts'
 import { createPipeline, postStatus, retry, setState } from './pipelines.ts'
+import { begin } from './runner.ts'
 import {
   DEVELOPER,
   GUEST,
@@ -179,13 +180,7 @@ async function makePipeline({ world, project, user, body }: Call): Promise<Answe
     variables: Object.fromEntries(given.map(({ key, value }) => [key, value])),
     inputs: (body['inputs'] ?? {}) as Record<string, string>,
   })
-  if (world.instant) {
-    const end: Promise<void> = world.clock.sleep(0).then(() => {
-      setState(world, project, pipeline, 'success')
-      world.pending.delete(end)
-    })
-    world.pending.add(end)
-  }
+  begin(world, project, pipeline)
   return created(pipelineDetails(world, project, pipeline))
 }
 
@@ -222,7 +217,10 @@ function cancelPipeline(call: Call): Answer {
   const { world, project } = call
   const pipeline = pipelineIn(call)
   const over = ['success', 'failed', 'canceled', 'skipped'].includes(stateOf(project, pipeline))
-  if (!over && call.fault?.kind !== 'cancel_ignored') setState(world, project, pipeline, 'canceled')
+  if (!over && call.fault?.kind !== 'cancel_ignored') {
+    setState(world, project, pipeline, 'canceled')
+    world.scripts.stop(pipeline)
+  }
   return created(pipelineDetails(world, project, pipeline))
 }
 

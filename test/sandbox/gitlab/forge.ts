@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises'
 import type { Clock } from '../../../controller/clock.ts'
+import { scriptProcesses } from '../actions/scripts.ts'
 import { type Faults, faultTable } from '../faults.ts'
 import { startPrograms } from '../git/programs.ts'
 import { resolveCommit } from '../git/repository.ts'
@@ -46,8 +47,8 @@ export interface GitlabOptions {
   clock: Clock
   /** Temporary folder for repositories; the caller removes it. */
   root: string
-  /** instant: pipelines made by the API end well by themselves. manual: they wait for `setPipeline`. */
-  pipelines?: 'instant' | 'manual'
+  /** instant: pipelines made by the API end well by themselves. process: their scripts are run. manual: they wait for `setPipeline`. */
+  pipelines?: World['runs']
 }
 
 export async function startGitlab({ clock, root, pipelines = 'manual' }: GitlabOptions): Promise<Gitlab> {
@@ -64,7 +65,8 @@ export async function startGitlab({ clock, root, pipelines = 'manual' }: GitlabO
     faults: faultTable(OPERATION_IDS),
     contract: openGitlabContract(),
     pending: new Set(),
-    instant: pipelines === 'instant',
+    runs: pipelines,
+    scripts: scriptProcesses(),
     nextId: () => ++lastId,
   }
   const server = await listen(world)
@@ -141,6 +143,7 @@ export async function startGitlab({ clock, root, pipelines = 'manual' }: GitlabO
       while (world.pending.size > 0) await Promise.all(world.pending)
     },
     async close() {
+      await world.scripts.close()
       await server.close()
       world.programs.close()
     },

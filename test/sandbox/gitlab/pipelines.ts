@@ -3,7 +3,7 @@ import { Refusal } from '../refusal.ts'
 import { emit } from './hooks.ts'
 import { type Pipeline, type PipelineState, type Project, type Status, stateOf, type User, type World } from './world.ts'
 
-const CI_FILE = '.gitlab-ci.yml'
+export const CI_FILE = '.gitlab-ci.yml'
 
 export interface NewPipeline {
   ref: string
@@ -69,9 +69,17 @@ export function addPipeline(world: World, project: Project, added: AddedPipeline
     inputs: {},
     ...added,
     forced: null,
-    jobs: added.jobs.map((name) => ({ id: world.nextId(), name, status: 'pending', allowFailure: false, retried: false })),
+    jobs: added.jobs.map((name) => ({
+      id: world.nextId(),
+      name,
+      status: 'pending',
+      allowFailure: false,
+      retried: false,
+      log: '',
+    })),
     createdAt: now,
     updatedAt: now,
+    endedAt: null,
   }
   project.pipelines.push(pipeline)
   emitPipeline(world, project, pipeline)
@@ -87,16 +95,18 @@ export function setState(world: World, project: Project, pipeline: Pipeline, sta
     if (open && !job.retried && pipeline.forced === null) job.status = state
   }
   pipeline.updatedAt = world.clock.now()
+  pipeline.endedAt = ends ? pipeline.updatedAt : null
   emitPipeline(world, project, pipeline)
 }
 
 /** As a person who presses "Retry": the same pipeline goes on, with the failed jobs made anew. */
 export function retry(world: World, project: Project, pipeline: Pipeline): void {
   pipeline.forced = null
+  pipeline.endedAt = null
   for (const job of [...pipeline.jobs]) {
     if (job.retried || (job.status !== 'failed' && job.status !== 'canceled')) continue
     job.retried = true
-    pipeline.jobs.push({ ...job, id: world.nextId(), status: 'pending', retried: false })
+    pipeline.jobs.push({ ...job, id: world.nextId(), status: 'pending', retried: false, log: '' })
   }
   pipeline.updatedAt = world.clock.now()
   emitPipeline(world, project, pipeline)

@@ -1,4 +1,5 @@
 import type { Clock, Instant } from '../../../controller/clock.ts'
+import type { Scripts } from '../actions/scripts.ts'
 import type { Faults } from '../faults.ts'
 import type { GitPrograms } from '../git/programs.ts'
 import type { GitRepository } from '../git/repository.ts'
@@ -19,8 +20,9 @@ export interface World {
   faults: Faults
   contract: NameContract
   pending: Set<Promise<void>>
-  /** Pipelines that the API made end well by themselves; otherwise they wait to be told. */
-  instant: boolean
+  /** How pipelines that the API made go on by themselves. */
+  runs: 'manual' | 'instant' | 'process'
+  scripts: Scripts<Pipeline>
   nextId: () => number
 }
 
@@ -130,6 +132,8 @@ export interface Pipeline {
   user: User
   createdAt: Instant
   updatedAt: Instant
+  /** Null until it was brought to an end. */
+  endedAt: Instant | null
 }
 
 export interface Job {
@@ -138,6 +142,7 @@ export interface Job {
   status: PipelineState
   allowFailure: boolean
   retried: boolean
+  log: string
 }
 
 /** A status posted from outside; it belongs to a pipeline and has a say in its state. */
