@@ -3,10 +3,10 @@ import { join } from 'node:path'
 import { isTerminal, type Job, type Lock, lockKey } from '../../controller/jobs/job.ts'
 import { jobIdFor } from '../../controller/jobs/job-id.ts'
 import type { EnvironmentKey } from '../../controller/model/names.ts'
-import type { WorkflowRun } from '../sandbox/world.ts'
 import type { Login } from './config/files.ts'
 import { CONFIG_REPO, CONFIG_REPO_ID, PRODUCTS } from './config/repositories.ts'
-import { type PullView, pullReader } from './pull-view.ts'
+import type { StoryRun } from './forges/story-forge.ts'
+import { type PullView, viewOf } from './pull-view.ts'
 import type { Stage } from './stage.ts'
 
 /** Thrown when what really happened is not what the story should show. */
@@ -24,13 +24,14 @@ export interface Cast {
   seen(pull: number, what: string, fits: (view: PullView) => boolean): Promise<PullView>
   approve(pull: number, ...by: readonly Login[]): Promise<void>
   merge(pull: number, by: Login): Promise<void>
+  close(pull: number, by: Login): Promise<void>
   job(path: string): Promise<Job | null>
   until(path: string, what: string, fits: (job: Job) => boolean): Promise<Job>
   ended(path: string): Promise<Job>
   lockOf(key: string): Promise<Lock | null>
   locks(): Promise<readonly Lock[]>
   /** Runs that the forge has for a job. */
-  runsOf(job: Job): readonly WorkflowRun[]
+  runsOf(job: Job): readonly StoryRun[]
   /** While held, rollouts to an environment go on and on. */
   holdRollouts(product: string, environment: string): Promise<void>
   letRolloutsEnd(product: string, environment: string): Promise<void>
@@ -48,7 +49,6 @@ const LOOK_EVERY_MS = 60
 
 export function castOn(stage: Stage, signal: AbortSignal): Cast {
   const { forge, clock, controller } = stage
-  const readPull = pullReader(forge)
   const { state } = controller.store
   let branches = 0
 
@@ -77,7 +77,7 @@ export function castOn(stage: Stage, signal: AbortSignal): Cast {
       return { branch, pull: await forge.openPull(CONFIG_REPO, { head: branch, title, author: by }) }
     },
     async seen(pull, what, fits) {
-      const head = await forge.sha(CONFIG_REPO, `refs/pull/${pull}/head`)
+      const head = await forge.headOf(CONFIG_REPO, pull)
       // The forge is asked only when there is something new to see: looking costs it a git process.
       const settled = () =>
         state.unit(
@@ -85,18 +85,17 @@ export function castOn(stage: Stage, signal: AbortSignal): Cast {
           async (tx) => (await tx.pulls.get(pull))?.headSha === head && (await tx.outbox.nextDueAt()) === null,
         )
       return eventually(
-        async () => ((await settled()) ? readPull(pull, head!) : null),
+        async () => ((await settled()) ? viewOf(await forge.shownOn(CONFIG_REPO, pull, head), forge.words) : null),
         (view) => view?.complete === true && fits(view),
-        `pull request #${pull} to show ${what}`,
+        `${forge.words.pull} ${forge.words.sign}${pull} to show ${what}`,
       ) as Promise<PullView>
     },
     async approve(pull, ...by) {
       clock.advance(READING_MS)
-      for (const login of by) await forge.review(CONFIG_REPO, pull, { by: login, state: 'APPROVED' })
+      for (const login of by) await forge.approve(CONFIG_REPO, pull, login)
     },
-    async merge(pull, by) {
-      await forge.merge(CONFIG_REPO, pull, { by })
-    },
+    merge: (pull, by) => forge.merge(CONFIG_REPO, pull, by),
+    close: (pull, by) => forge.closePull(CONFIG_REPO, pull, by),
     async until(path, what, fits) {
       const found = await eventually(
         () => job(path),
@@ -110,7 +109,7 @@ export function castOn(stage: Stage, signal: AbortSignal): Cast {
     async lockOf(key) {
       return (await locks()).find((lock) => lock.key === lockKey(key as EnvironmentKey)) ?? null
     },
-    runsOf: (found) => PRODUCTS.flatMap(({ repo }) => forge.runs(repo)).filter((run) => run.inputs['JOB_ID'] === found.id),
+    runsOf: (found) => PRODUCTS.flatMap(({ repo }) => forge.runsOf(repo, found.id)),
     holdRollouts: (product, environment) => writeFile(rolloutFile(stage, product, environment), ''),
     letRolloutsEnd: (product, environment) => rm(rolloutFile(stage, product, environment), { force: true }),
   }

@@ -1,7 +1,9 @@
 import { setMaxListeners } from 'node:events'
 import { existsSync } from 'node:fs'
+import { parseArgs } from 'node:util'
 import { systemClock } from '../../controller/clock.ts'
 import { castOn, StoryDiffers } from './cast.ts'
+import { FORGES } from './forges/table.ts'
 import { narrator } from './narrator.ts'
 import { backstory } from './scenes/backstory.ts'
 import { badFile } from './scenes/bad-file.ts'
@@ -16,10 +18,13 @@ import type { Show } from './show.ts'
 import { openStage, type Stage } from './stage.ts'
 import { farewell, openHouse, welcome } from './visitors.ts'
 
+const DEFAULT_FORGE = 'github'
+
 const USAGE = `The whole product in one minute, on this machine, without any account.
 
-  npm run demo -- [--fast] [--keep]
+  npm run demo -- [--forge NAME] [--fast] [--keep]
 
+  --forge  on which emulated forge it is played: ${[...FORGES.keys()].join(', ')} (${DEFAULT_FORGE} unless told)
   --fast   no pauses, ends by itself; exit code 1 when anything was not as it should be
   --keep   leaves the folder with the repositories and the database
 
@@ -30,15 +35,27 @@ const DEFAULT_BEAT_MS = 700
 const MAX_COLUMNS = 120
 
 interface Options {
+  forge: string
   fast: boolean
   keep: boolean
   help: boolean
 }
 
 function readOptions(args: readonly string[]): Options | null {
-  const known = ['--fast', '--keep', '--help']
-  if (args.some((arg) => !known.includes(arg))) return null
-  return { fast: args.includes('--fast'), keep: args.includes('--keep'), help: args.includes('--help') }
+  try {
+    const { values } = parseArgs({
+      args: [...args],
+      options: {
+        forge: { type: 'string', default: DEFAULT_FORGE },
+        fast: { type: 'boolean', default: false },
+        keep: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+      },
+    })
+    return values
+  } catch {
+    return null
+  }
 }
 
 async function main(): Promise<number> {
@@ -47,12 +64,17 @@ async function main(): Promise<number> {
     process.stdout.write(USAGE)
     return options === null ? 2 : 0
   }
+  const startForge = FORGES.get(options.forge)
+  if (startForge === undefined) {
+    process.stderr.write(`There is no forge ${options.forge} here, only: ${[...FORGES.keys()].join(', ')}\n`)
+    return 2
+  }
   const interrupted = new AbortController()
   // Many waits end with it, all of them wanted.
   setMaxListeners(0, interrupted.signal)
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => interrupted.abort())
 
-  const stage = await openStage()
+  const stage = await openStage(startForge)
   try {
     await play(stage, options, interrupted.signal)
     await stage.close(options)

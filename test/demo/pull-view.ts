@@ -1,9 +1,8 @@
-import type { Forge } from '../sandbox/forge.ts'
-import { CONFIG_REPO } from './config/repositories.ts'
+import type { ForgeWords, Shown, ShownCheck } from './forges/story-forge.ts'
 
-/** What people see on a pull request, read from the forge's API like any visitor would. */
+/** What people see on a pull request. */
 export interface PullView {
-  /** Both checks and the comment are there, on the commit that is the head now. */
+  /** All that the forge is to show is there, on the commit that is the head now. */
   complete: boolean
   validate: CheckView
   gate: CheckView
@@ -11,12 +10,8 @@ export interface PullView {
   comment: string
 }
 
-export interface CheckView {
-  /** `success`, `failure`, `queued` … */
-  state: string
-  title: string
-  annotations: number
-}
+/** Absent: not shown. A gate's title is then what the comment says. */
+type CheckView = Omit<ShownCheck, 'state'> & { state: ShownCheck['state'] | 'absent' }
 
 /** A line of the comment's list of reviews. */
 export interface ReviewLine {
@@ -25,43 +20,28 @@ export interface ReviewLine {
   text: string
 }
 
-const ABSENT: CheckView = { state: 'absent', title: '', annotations: 0 }
-
-export function pullReader(forge: Forge): (pull: number, head: string) => Promise<PullView> {
-  const authorization = `Bearer ${forge.token('greta', { scopes: ['read'] })}`
-
-  async function read<T>(path: string): Promise<T> {
-    const answer = await fetch(`${forge.apiUrl}/repos/${CONFIG_REPO}${path}`, { headers: { authorization } })
-    if (!answer.ok) throw new Error(`${path}: ${answer.status}`)
-    return (await answer.json()) as T
-  }
-
-  return async (pull, head) => {
-    const { check_runs: checks } = await read<{ check_runs: CheckBody[] }>(`/commits/${head}/check-runs`)
-    const comments = await read<{ body: string }[]>(`/issues/${pull}/comments`)
-    const validate = checkView(checks, 'draven/validate')
-    const gate = checkView(checks, 'draven/gate')
-    const comment = comments.find(({ body }) => body.includes('### DRAVEN'))?.body ?? ''
-    return { validate, gate, comment, complete: validate !== ABSENT && gate !== ABSENT && comment !== '' }
+export function viewOf({ validate, gate, comment }: Shown, { silence }: ForgeWords): PullView {
+  return {
+    validate: validate ?? absent(''),
+    gate: gate ?? absent(standingIn(comment) ?? ''),
+    comment,
+    complete: validate !== null && comment !== '' && (gate !== null || silence !== null),
   }
 }
 
-interface CheckBody {
-  name: string
-  status: string
-  conclusion: string | null
-  output: { title: string | null; annotations_count: number }
+function absent(title: string): CheckView {
+  return { state: 'absent', title, annotations: null }
 }
 
-function checkView(checks: readonly CheckBody[], name: string): CheckView {
-  const check = checks.find((each) => each.name === name)
-  if (check === undefined) return ABSENT
-  const { title, annotations_count: annotations } = check.output
-  return { state: check.conclusion ?? check.status, title: title ?? '', annotations }
+/** Where the first request of the comment stands. */
+function standingIn(comment: string): string | null {
+  const [, standing] = /^\S+ \*\*.*?\*\* — (.+)$/m.exec(comment) ?? []
+  return standing === undefined ? null : plain(standing)
 }
 
 /** `✓ draven/gate: 1 of 2 approvals`. */
 export function checkLine(name: string, { state, title }: CheckView): string {
+  if (state === 'absent') return `… ${title} (in the comment)`
   const mark = state === 'success' ? '✓' : state === 'failure' ? '✗' : '…'
   return `${mark} draven/${name}: ${title}`
 }

@@ -22,18 +22,25 @@ export async function request(
   text: string,
   title: string,
 ): Promise<{ pull: number; branch: string; view: PullView }> {
-  const { cast, tell } = show
+  const { stage, cast, tell } = show
   show.requests.push(path)
   await tell.file(path, text)
   const proposal = await cast.propose(by, { [path]: text }, title)
-  await tell.say(firstName(by), `opens pull request #${proposal.pull}, “${title}”`)
+  await tell.say(firstName(by), `opens ${stage.forge.words.pull} ${numbered(show, proposal.pull)}, “${title}”`)
   return { ...proposal, view: await cast.seen(proposal.pull, 'both checks and a comment', () => true) }
 }
 
+/** `#5`, as the forge writes it. */
+export function numbered({ stage }: Pick<Show, 'stage'>, pull: number): string {
+  return `${stage.forge.words.sign}${pull}`
+}
+
 /** The two checks as the pull request shows them. */
-export async function tellChecks({ tell }: Show, { validate, gate }: PullView): Promise<void> {
+export async function tellChecks({ stage, tell }: Show, { validate, gate }: PullView): Promise<void> {
   await tell.say('DRAVEN', checkLine('validate', validate))
   await tell.say('DRAVEN', checkLine('gate', gate))
+  const { silence } = stage.forge.words
+  if (gate.state === 'absent' && silence !== null) await tell.note(silence)
 }
 
 /** The end of a job in DRAVEN's own words, and the last word of its pipeline's log. */
@@ -45,7 +52,7 @@ export async function tellEnd({ cast, tell }: Show, job: Job): Promise<void> {
 }
 
 export function lastLogLine(cast: Cast, job: Job): string | null {
-  const log = cast.runsOf(job).flatMap((run) => run.jobs.map((each) => each.log))
+  const log = cast.runsOf(job).map((run) => run.log)
   return log.join('').trim().split('\n').at(-1) || null
 }
 
@@ -61,6 +68,14 @@ export async function approvals(
   const view = await cast.seen(pull, `the approvals of ${by.join(' and ')} counted`, fits)
   for (const login of by) await tell.say(firstName(login), 'approves')
   await tell.say('DRAVEN', checkLine('gate', view.gate))
+}
+
+/** What the forge says to an approval that it refuses; null when it took it. */
+export function refusalOf({ cast }: Show, pull: number, by: Login): Promise<string | null> {
+  return cast.approve(pull, by).then(
+    () => null,
+    (error: Error) => error.message,
+  )
 }
 
 export function isReady({ gate }: PullView): boolean {

@@ -5,10 +5,10 @@ import { join } from 'node:path'
 import type { Instant } from '../../controller/clock.ts'
 import { type Controller, startController } from '../../controller/main.ts'
 import { readSettings } from '../../controller/settings.ts'
-import { type Forge, startForge } from '../sandbox/forge.ts'
 import { type MovedClock, movedClock } from '../scenarios/scene.ts'
-import { configFiles, PEOPLE } from './config/files.ts'
-import { CONFIG_REPO, deployWorkflow, PRODUCTS, type Product, productFiles } from './config/repositories.ts'
+import { configFiles } from './config/files.ts'
+import { CONFIG_REPO, PRODUCTS, type Product, productFiles, rollout } from './config/repositories.ts'
+import type { StoryForge, StoryForgeOptions } from './forges/story-forge.ts'
 
 /** Everything the story is played on: an emulated forge with real git, and the real controller with its database. */
 export interface Stage {
@@ -16,7 +16,7 @@ export interface Stage {
   /** The controller's own log. */
   logFile: string
   clock: MovedClock
-  forge: Forge
+  forge: StoryForge
   controller: Controller
   /** A commit on a branch with a green build. `broken`: what its smoke test will say. */
   build(product: Product, branch: string, version: string, broken?: string): Promise<string>
@@ -31,16 +31,15 @@ export interface Stage {
 
 /** Tuesday 17 November 2026, 10:30 in Rome: both prod windows are open. */
 export const STORY_BEGINS = Date.parse('2026-11-17T09:30:00Z')
-const WEBHOOK_SECRET = 'demo-webhook-secret'
 /** Slow enough that webhooks do the work where they arrive; each look costs git processes. */
 const TIMING = { pollMs: 2_000, runPollMs: 2_000, triggerLookupMs: 60_000 }
 
-export async function openStage(): Promise<Stage> {
+export async function openStage(startForge: (options: StoryForgeOptions) => Promise<StoryForge>): Promise<Stage> {
   const root = await mkdtemp(join(tmpdir(), 'draven-demo-'))
   const rolloutsDirectory = join(root, 'rollouts')
   await mkdir(rolloutsDirectory)
   const clock = movedClock(STORY_BEGINS)
-  const forge = await startForge({ clock, root: join(root, 'forge'), actions: 'process' })
+  const forge = await startForge({ clock, root: join(root, 'forge') })
   const work = codeWork(forge)
   await furnish(forge, work, root)
 
@@ -59,9 +58,9 @@ export async function openStage(): Promise<Stage> {
       },
     },
   )
-  const hook = { url: `${controller.url}/webhooks/github`, secret: WEBHOOK_SECRET }
-  forge.addHook(CONFIG_REPO, { ...hook, events: ['push', 'pull_request', 'pull_request_review'] })
-  for (const { repo } of PRODUCTS) forge.addHook(repo, { ...hook, events: ['workflow_run'] })
+  const hook = `${controller.url}/webhooks/${forge.documents.provider}`
+  forge.addHook(CONFIG_REPO, 'config', hook)
+  for (const { repo } of PRODUCTS) forge.addHook(repo, 'code', hook)
 
   return {
     ...work,
@@ -84,11 +83,11 @@ export async function openStage(): Promise<Stage> {
   }
 }
 
-function codeWork(forge: Forge): Pick<Stage, 'build' | 'release'> {
+function codeWork(forge: StoryForge): Pick<Stage, 'build' | 'release'> {
   async function build({ name, repo, developer }: Product, branch: string, version: string, broken?: string): Promise<string> {
     const files = productFiles(name, version, broken)
     const sha = await forge.commit(repo, branch, files, { as: developer, message: `${name} ${version}` })
-    forge.setCheck(repo, sha, { name: 'build', conclusion: 'success' })
+    forge.passCi(repo, branch, sha, developer)
     return sha
   }
   return {
@@ -100,36 +99,27 @@ function codeWork(forge: Forge): Pick<Stage, 'build' | 'release'> {
   }
 }
 
-async function furnish(forge: Forge, work: Pick<Stage, 'build' | 'release'>, root: string): Promise<void> {
-  forge.user('acme')
-  for (const [login, name] of Object.entries(PEOPLE)) forge.user(login, { name, email: `${login}@acme.example` })
-  await forge.createRepo(CONFIG_REPO, { files: configFiles() })
-  for (const login of Object.keys(PEOPLE)) forge.addCollaborator(CONFIG_REPO, login, 'maintain')
+async function furnish(forge: StoryForge, work: Pick<Stage, 'build' | 'release'>, root: string): Promise<void> {
+  await forge.createRepo(CONFIG_REPO, configFiles(forge.documents))
   for (const product of PRODUCTS) {
-    const gitDirectory = join(forge.root, 'git', `${product.repo}.git`)
-    const workflow = deployWorkflow(product.name, { gitDirectory, rolloutsDirectory: join(root, 'rollouts') })
-    await forge.createRepo(product.repo, { files: { '.github/workflows/deploy.yml': workflow } })
-    for (const login of Object.keys(PEOPLE)) forge.addCollaborator(product.repo, login, 'maintain')
+    const gitDirectory = join(root, 'forge', 'git', `${product.repo}.git`)
+    const script = rollout(product.name, { gitDirectory, rolloutsDirectory: join(root, 'rollouts') })
+    await forge.createRepo(product.repo, forge.documents.pipeline(script))
     await work.release(product, product.released)
     await work.build(product, 'develop', 'develop')
   }
 }
 
-function environmentOf(forge: Forge, root: string): Record<string, string> {
-  const app = forge.app('draven')
+function environmentOf(forge: StoryForge, root: string): Record<string, string> {
   return {
     DRAVEN_CONFIG_REPO_URL: forge.gitUrl(CONFIG_REPO),
     DRAVEN_CONFIG_REPO: CONFIG_REPO,
-    DRAVEN_GITHUB_API_URL: forge.apiUrl,
-    DRAVEN_GITHUB_LOGIN: app.login,
-    DRAVEN_GITHUB_APP_ID: String(app.id),
-    DRAVEN_GITHUB_APP_KEY_REF: 'env:DRAVEN_SECRET_APP_KEY',
-    DRAVEN_SECRET_APP_KEY: app.privateKey(),
+    DRAVEN_CONFIG_PROVIDER: forge.documents.provider,
     DRAVEN_WEBHOOK_SECRET_REF: 'env:DRAVEN_SECRET_WEBHOOK',
-    DRAVEN_SECRET_WEBHOOK: WEBHOOK_SECRET,
     DRAVEN_DATA_DIR: join(root, 'data'),
     DRAVEN_LISTEN: '127.0.0.1:0',
     DRAVEN_ALLOW_LOOPBACK: 'true',
     DRAVEN_LOG_LEVEL: 'info',
+    ...forge.settings,
   }
 }

@@ -3,14 +3,14 @@ import { diffFiles, listRefs, mergeBase, resolveCommit } from '../sandbox/git/re
 import { firstName, type Login } from './config/files.ts'
 import { CONFIG_REPO } from './config/repositories.ts'
 import { checkLine } from './pull-view.ts'
-import { type Show, tellEnd } from './show.ts'
+import { numbered, type Show, tellEnd } from './show.ts'
 
 export async function welcome({ stage, tell }: Show): Promise<void> {
   await tell.line()
   await tell.line(`DRAVEN: deploys are pull requests                  ${stage.controller.url}`)
   await tell.line()
   await tell.note(
-    'Real: the controller, its SQLite file, git over HTTP, pipelines that run as shell scripts. Emulated: GitHub, on this machine. Moved: the clock. Not for production.',
+    `Real: the controller, its SQLite file, git over HTTP, pipelines that run as shell scripts. Emulated: ${stage.forge.words.name}, on this machine. Moved: the clock. Not for production.`,
   )
 }
 
@@ -18,7 +18,7 @@ export async function farewell({ stage, tell }: Show, fast: boolean): Promise<vo
   await tell.line()
   await tell.line(`Status page: ${stage.controller.url}`)
   if (fast) return
-  const clone = stage.forge.gitUrl(CONFIG_REPO).replace('://', `://alice:${stage.forge.token('alice')}@`)
+  const clone = stage.forge.cloneUrl(CONFIG_REPO, 'alice')
   await tell.note('It stays up until Ctrl-C. Your turn, as Alice:')
   await tell.block(
     [
@@ -28,7 +28,9 @@ export async function farewell({ stage, tell }: Show, fast: boolean): Promise<vo
       'git add . && git commit -m "My first request" && git push origin demo/mine',
     ].join('\n'),
   )
-  await tell.note('A branch demo/… becomes a pull request; Bob and Carla approve it when it is sound, and Alice merges it.')
+  await tell.note(
+    `A branch demo/… becomes a ${stage.forge.words.pull}; Bob and Carla approve it when it is sound, and Alice merges it.`,
+  )
 }
 
 const LOOK_EVERY_MS = 1_000
@@ -57,22 +59,23 @@ export async function openHouse(show: Show, signal: AbortSignal): Promise<void> 
 async function receive(show: Show, branch: string): Promise<void> {
   const { stage, cast, tell } = show
   const { forge } = stage
+  const { words } = forge
   const pull = await forge.openPull(CONFIG_REPO, { head: branch, title: `Visitor: ${branch}`, author: 'alice' })
   await tell.line()
-  await tell.say('you', `pushed ${branch}; it is pull request #${pull} now`)
+  await tell.say('you', `pushed ${branch}; it is ${words.pull} ${numbered(show, pull)} now`)
   const first = await cast.seen(pull, 'both checks', () => true)
   await tell.say('DRAVEN', checkLine('validate', first.validate))
   await tell.say('DRAVEN', checkLine('gate', first.gate))
   if (first.validate.state === 'failure' || first.gate.state === 'failure') {
-    await forge.closePull(CONFIG_REPO, pull, { by: 'bob' })
-    return tell.say('Bob', `closes #${pull}: mend the file and push again`)
+    await cast.close(pull, 'bob')
+    return tell.say('Bob', `${words.closes} ${numbered(show, pull)}: mend the file and push again`)
   }
   const { requests, rules } = await changesOn(show, branch)
   const approvers: readonly Login[] = rules ? ['bob', 'carla', 'fatima'] : ['bob', 'carla']
   await cast.approve(pull, ...approvers)
   for (const login of approvers) await tell.say(firstName(login), 'approves')
   await cast.merge(pull, 'alice')
-  await tell.say('Alice', `merges #${pull}`)
+  await tell.say('Alice', `merges ${numbered(show, pull)}`)
   for (const path of requests) {
     const job = await cast.until(path, 'a job', (found) => found.reason.code !== 'check_unavailable')
     if (job.status !== 'queued' && job.status !== 'waiting_approval') await tellEnd(show, await cast.ended(path))

@@ -1,3 +1,5 @@
+import type { Login } from './files.ts'
+
 /** One product of the demo's company: its repository on the emulated forge, and what is already released of it. */
 export interface Product {
   name: string
@@ -7,7 +9,7 @@ export interface Product {
   /** Policy of its prod environment. */
   prodPolicy: 'prod' | 'docs-prod'
   /** Who asks for its deploys. */
-  developer: string
+  developer: Login
   /** Tag that runs in prod when the story begins. */
   released: string
 }
@@ -55,26 +57,12 @@ export interface PipelinePlaces {
   rolloutsDirectory: string
 }
 
-/** The product's pipeline: it fetches the very commit that was approved, runs that commit's own smoke test, and fails with it. */
-export function deployWorkflow(product: string, places: PipelinePlaces): string {
-  return `name: Deploy
-run-name: Deploy \${{ inputs.REF }} to \${{ inputs.ENV }} (\${{ inputs.JOB_ID }})
-on:
-  workflow_dispatch:
-    inputs:
-      JOB_ID: { required: true }
-      ENV: { required: true }
-      REF: { required: true }
-      TYPE: { required: true }
-      SHA: { required: true }
-jobs:
-  deploy:
-    steps:
-      - name: Roll out and ask the new version how it does
-        run: |
-          while [ -e "${places.rolloutsDirectory}/${product}-$INPUT_ENV" ]; do sleep 0.2; done
-          git --git-dir "${places.gitDirectory}" show "$INPUT_SHA:smoke-test.sh" | bash
-`
+/** What a product's pipeline does: it asks the very commit that was approved for its smoke test, runs it, and fails with it. */
+export function rollout(product: string, places: PipelinePlaces): readonly string[] {
+  return [
+    `while [ -e "${places.rolloutsDirectory}/${product}-$ENV" ]; do sleep 0.2; done`,
+    `git --git-dir "${places.gitDirectory}" show "$SHA:smoke-test.sh" | bash`,
+  ]
 }
 
 /** What a commit of a product holds: its smoke test says which version answers. */

@@ -1,7 +1,7 @@
 import { requestFile } from '../../scenarios/config-files.ts'
 import { expectThat } from '../cast.ts'
 import { PRODUCTS, type Product } from '../config/repositories.ts'
-import type { Show } from '../show.ts'
+import { numbered, type Show } from '../show.ts'
 
 /** Saturday 21 November 2026, 11:00 in Rome. */
 const SATURDAY = Date.parse('2026-11-21T10:00:00Z')
@@ -19,7 +19,7 @@ export async function backstory({ stage, cast, tell }: Show): Promise<void> {
   expectThat(good === jobs.length, `${jobs.length} successful deploys to begin with`, good)
   stage.travelTo(SATURDAY)
   await tell.note(
-    `So far: on Tuesday, ACME moved its ${PRODUCTS.length} products to DRAVEN and deployed each of them to stage, demo and prod (pull request #${pull}, ${good} deploys). Today is Saturday 21 November 2026, 11:00 in Rome.`,
+    `So far: on Tuesday, ACME moved its ${PRODUCTS.length} products to DRAVEN and deployed each of them to stage, demo and prod (${stage.forge.words.pull} ${numbered({ stage }, pull)}, ${good} deploys). Today is Saturday 21 November 2026, 11:00 in Rome.`,
   )
 }
 

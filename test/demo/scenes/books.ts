@@ -1,7 +1,7 @@
 import { verifyChain } from '../../../controller/audit/chain.ts'
 import type { Job } from '../../../controller/jobs/job.ts'
 import { expectThat } from '../cast.ts'
-import type { Show } from '../show.ts'
+import { numbered, refusalOf, type Show } from '../show.ts'
 import { leftOpen } from './left-open.ts'
 
 /** The end of the story: what was recorded, held against what the forge itself has in its books. */
@@ -11,8 +11,9 @@ export async function books(show: Show): Promise<void> {
   const pull = await leftOpen(show)
   await tell.say(
     'Emil',
-    `asks for four more things in pull request #${pull}, Bob approves: they are left open for you to look at`,
+    `asks for four more things in ${stage.forge.words.pull} ${numbered(show, pull)}, Bob approves: they are left open for you to look at`,
   )
+  if (stage.forge.words.refusesLateApprovals) await lateApproval(show, pull)
   const jobs: Job[] = []
   for (const path of show.requests) {
     const job = await cast.job(path)
@@ -35,15 +36,24 @@ export async function books(show: Show): Promise<void> {
     'forge',
     `✓ ${started} jobs started, each of them triggered exactly once; ${jobs.length - started} still wait, none of them triggered`,
   )
-  if (stage.forge.specChecked) {
-    stage.forge.assertClean()
-    await tell.say('forge', '✓ every call and answer fits GitHub’s published API description')
-  }
+  const kept = stage.forge.contractKept()
+  if (kept !== null) await tell.say('forge', `✓ ${kept}`)
   await tell.line()
   await tell.table([
     ['JOB', 'ENVIRONMENT', 'WHAT', 'STATUS', 'APPROVALS', 'REASON'],
     ...jobs.map((job) => [job.id, job.key, whatOf(job), job.status, approvalsOf(job), job.reason.text]),
   ])
+}
+
+/** Where a forge takes no approval after the merge, what was merged too early has to be asked for again. */
+async function lateApproval(show: Show, pull: number): Promise<void> {
+  const { name } = show.stage.forge.words
+  const refusal = await refusalOf(show, pull, 'carla')
+  expectThat(refusal !== null, `${name} to refuse an approval after the merge`, refusal)
+  await show.tell.say(
+    'Carla',
+    `tries to approve ${numbered(show, pull)}, but ${name} says “${refusal}”: what still lacks her approval must be asked for again`,
+  )
 }
 
 function whatOf({ type, ref }: Job): string {

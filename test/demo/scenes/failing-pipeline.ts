@@ -1,7 +1,7 @@
 import { requestFile } from '../../scenarios/config-files.ts'
 import { expectThat } from '../cast.ts'
 import { productNamed } from '../config/repositories.ts'
-import { expectStatus, request, type Show, tellEnd } from '../show.ts'
+import { expectStatus, numbered, request, type Show, tellEnd } from '../show.ts'
 
 const PATH = 'requests/docs/stage/2026-11-23-new-theme.yaml'
 const BRANCH = 'feature/new-theme'
@@ -20,7 +20,7 @@ export async function failingPipeline(show: Show): Promise<void> {
     'Show the new theme',
   )
   await cast.merge(pull, 'emil')
-  await tell.say('Emil', `merges #${pull}`)
+  await tell.say('Emil', `merges ${numbered(show, pull)}`)
   const job = await cast.ended(PATH)
   expectStatus(job, 'failed')
   await tellEnd(show, job)

@@ -3,7 +3,7 @@ import { requestFile } from '../../scenarios/config-files.ts'
 import { expectThat } from '../cast.ts'
 import { productNamed } from '../config/repositories.ts'
 import { checkLine, factOf } from '../pull-view.ts'
-import { approvals, expectStatus, isReady, request, type Show, tellEnd } from '../show.ts'
+import { approvals, expectStatus, isReady, numbered, request, type Show, tellEnd } from '../show.ts'
 
 const FIRST = 'requests/billing/prod/2026-11-23-v3.2.0.yaml'
 const SECOND = 'requests/billing/prod/2026-11-23-v3.2.1.yaml'
@@ -18,7 +18,7 @@ export async function queue(show: Show): Promise<void> {
   await stage.release(billing, 'v3.2.1')
   await cast.holdRollouts('billing', 'prod')
   await ask(show, FIRST, 'v3.2.0', 'Dunning letters', ({ gate }) => gate.state === 'success')
-  const running = await cast.until(FIRST, 'a running job', (job) => cast.runsOf(job).some((run) => run.status === 'in_progress'))
+  const running = await cast.until(FIRST, 'a running job', (job) => cast.runsOf(job).some((run) => run.state === 'running'))
   const lock = await cast.lockOf('billing/prod')
   expectThat(lock?.jobId === running.id, 'the first job to hold the lock', lock)
   await tell.say('DRAVEN', `${running.status}: job ${running.id} holds the lock of billing/prod, and its rollout takes a while`)
@@ -56,15 +56,14 @@ async function ask(
   expectThat(!isReady(view), 'approvals to be asked for', checkLine('gate', view.gate))
   await approvals(show, pull, ['bob', 'dana'], fits)
   await cast.merge(pull, 'emil')
-  await tell.say('Emil', `merges #${pull}`)
+  await tell.say('Emil', `merges ${numbered(show, pull)}`)
   return pull
 }
 
 /** By the forge's own books. */
-function notOverlapping({ stage }: Show, [first, second]: readonly Job[]): string {
-  const live = stage.forge.liveRuns('prod')
-  const ended = live.find((run) => run.jobId === first!.id)?.endedAt ?? Number.POSITIVE_INFINITY
-  const began = live.find((run) => run.jobId === second!.id)?.createdAt ?? 0
+function notOverlapping({ cast }: Show, [first, second]: readonly Job[]): string {
+  const ended = cast.runsOf(first!).at(-1)?.endedAt ?? Number.POSITIVE_INFINITY
+  const began = cast.runsOf(second!)[0]?.createdAt ?? 0
   expectThat(ended <= began, 'the second run to begin after the first ended', { ended, began })
   return `the second run was triggered ${((began - ended) / 1000).toFixed(1)} s after the first had ended`
 }

@@ -2,7 +2,7 @@ import { requestFile } from '../../scenarios/config-files.ts'
 import { expectThat } from '../cast.ts'
 import { productNamed } from '../config/repositories.ts'
 import { factOf } from '../pull-view.ts'
-import { approvals, expectStatus, isReady, lastLogLine, request, type Show, tellEnd } from '../show.ts'
+import { approvals, expectStatus, isReady, lastLogLine, numbered, request, type Show, tellEnd } from '../show.ts'
 
 const PATH = 'requests/shop/prod/2026-11-23-rollback.yaml'
 
@@ -16,7 +16,7 @@ export async function rollback(show: Show): Promise<void> {
   await tell.say('DRAVEN', `finds the last success before: ${factOf(view.comment, 'from → to')}`)
   await approvals(show, pull, ['bob', 'carla'], isReady)
   await cast.merge(pull, 'alice')
-  await tell.say('Alice', `merges #${pull}`)
+  await tell.say('Alice', `merges ${numbered(show, pull)}`)
   const job = await cast.ended(PATH)
   expectStatus(job, 'success')
   const { released } = productNamed('shop')
