@@ -1,3 +1,4 @@
+import { onGitea } from './gitea.ts'
 import { onGithub } from './github.ts'
 import { onGitlab } from './gitlab.ts'
 import type { StoryForge, StoryForgeOptions } from './story-forge.ts'
@@ -6,4 +7,5 @@ import type { StoryForge, StoryForgeOptions } from './story-forge.ts'
 export const FORGES: ReadonlyMap<string, (options: StoryForgeOptions) => Promise<StoryForge>> = new Map([
   ['github', onGithub],
   ['gitlab', onGitlab],
+  ['gitea', onGitea],
 ])

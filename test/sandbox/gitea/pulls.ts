@@ -19,7 +19,7 @@ export function pullPeople(world: World): PullPeople {
       const isStance = state === 'APPROVED' || state === 'REQUEST_CHANGES'
       if (isStance && user === pull.author)
         throw new Error(`${state === 'APPROVED' ? 'approve' : 'reject'} your own pull is not allowed`)
-      if (isStance && pull.state !== 'open') throw new Error('a closed pull request takes no such review')
+      if (isStance && pull.state !== 'open') throw new Error("can't submit review for a closed or merged PR")
       // Only the last stance of somebody is official.
       if (isStance) for (const earlier of pull.reviews) if (earlier.user === user) earlier.official = false
       const id = world.nextId()
