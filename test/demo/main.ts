@@ -24,7 +24,8 @@ const USAGE = `The whole product in one minute, on this machine, without any acc
 
   npm run demo -- [--forge NAME] [--fast] [--keep]
 
-  --forge  on which emulated forge it is played: ${[...FORGES.keys()].join(', ')} (${DEFAULT_FORGE} unless told)
+  --forge  on which emulated forge it is played: ${[...FORGES.keys()].join(', ')} (${DEFAULT_FORGE} unless told);
+           pipelines of bitbucket need curl
   --fast   no pauses, ends by itself; exit code 1 when anything was not as it should be
   --keep   leaves the folder with the repositories and the database
 

@@ -1,3 +1,4 @@
+import { onBitbucket } from './bitbucket.ts'
 import { onGitea } from './gitea.ts'
 import { onGithub } from './github.ts'
 import { onGitlab } from './gitlab.ts'
@@ -7,5 +8,6 @@ import type { StoryForge, StoryForgeOptions } from './story-forge.ts'
 export const FORGES: ReadonlyMap<string, (options: StoryForgeOptions) => Promise<StoryForge>> = new Map([
   ['github', onGithub],
   ['gitlab', onGitlab],
+  ['bitbucket', onBitbucket],
   ['gitea', onGitea],
 ])
