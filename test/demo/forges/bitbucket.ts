@@ -15,7 +15,12 @@ const WORDS: ForgeWords = {
 }
 
 /** A pipeline says first whose it is: Bitbucket's answers do not. */
-const CLAIM = `curl --fail --silent --show-error --proxy "$PIPELINES_PROXY" --output /dev/null --request PUT --header 'Content-Type: application/json' --data "{\\"type\\": \\"report\\", \\"title\\": \\"DRAVEN job\\", \\"details\\": \\"pipeline $BITBUCKET_PIPELINE_UUID\\", \\"report_type\\": \\"TEST\\"}" "http://api.bitbucket.org/2.0/repositories/$BITBUCKET_REPO_FULL_NAME/commit/$BITBUCKET_COMMIT/reports/draven-job-$JOB_ID"`
+const CLAIM = [
+  'curl --fail --silent --show-error --retry 5 --proxy "$PIPELINES_PROXY" --output /dev/null',
+  `--request PUT --header 'Content-Type: application/json'`,
+  String.raw`--data "{\"type\": \"report\", \"title\": \"DRAVEN job\", \"details\": \"pipeline $BITBUCKET_PIPELINE_UUID\", \"report_type\": \"TEST\"}"`,
+  '"http://api.bitbucket.org/2.0/repositories/$BITBUCKET_REPO_FULL_NAME/commit/$BITBUCKET_COMMIT/reports/draven-job-$JOB_ID"',
+].join(' ')
 
 function definition(script: readonly string[]): string {
   return `pipelines:
@@ -80,6 +85,7 @@ export async function onBitbucket({ clock, root }: StoryForgeOptions): Promise<S
         `${at}/pullrequests/${pull}/comments?pagelen=100`,
         headers,
       )
+      // The API answers them one report at a time; the emulator keeps them without that call.
       const annotations = forge.repository(repo).reports.get(`${head} draven-validate`)?.annotations.size ?? 0
       return {
         validate: checkOf(statuses.values, 'draven/validate', annotations),

@@ -42,7 +42,7 @@ export interface StoryForge {
 
   /** Resolves when no delivery is on its way. */
   settle(): Promise<void>
-  /** What of all calls and answers was held against the forge's published description; null: it is not there. Throws when it does not fit. */
+  /** In what all calls and answers fit the forge's published description; null: it is not there. Throws where they do not. */
   contractKept(): string | null
   close(): Promise<void>
 }
@@ -67,7 +67,7 @@ export interface ForgeWords {
   sign: '#' | '!'
   /** What somebody does to one that is not wanted: `closes`. */
   closes: string
-  /** Where findings stand: told after their number. */
+  /** Where each finding is shown. */
   findings: string
   /** How the story explains that a check which waits is not shown. Null where it is. */
   silence: string | null
