@@ -30,6 +30,11 @@ export async function follow(
     if (job === null || job.status !== 'running' || job.attempt !== run.attempt) return
     // A pipeline that was told to go on is there, whatever the answer to its trigger was: it is looked for, and none takes its place.
     if (change.state === 'refused' && (await isClaimed(tx, run))) return
+    if (action === 'run_recorded' && (await isOfAnotherJob(tx, run, change))) {
+      // A proxy's memory, or a number used again: ours is looked for by JOB_ID.
+      engine.log.warn('the answer to a trigger names the run of another job', { jobId, externalId: change.externalId })
+      return
+    }
     if (!(await tx.runs.update(run, change))) return
     if (action !== null) await auditJob(tx, job, action, now, { attempt: run.attempt, ...data })
     if (reason.code === job.reason.code && reason.text === job.reason.text) return
@@ -39,6 +44,18 @@ export async function follow(
 
 async function isClaimed(tx: StateTx, { jobId, attempt }: Run): Promise<boolean> {
   return (await tx.runs.of([jobId])).some((run) => run.attempt === attempt && run.claimedAt !== null)
+}
+
+async function isOfAnotherJob(tx: StateTx, run: Run, { externalId }: RunChange): Promise<boolean> {
+  if (!externalId) return false
+  const apiUrl = (one: Run) => one.connection?.integration.apiUrl ?? null
+  return (await tx.runs.known(externalId)).some(
+    (other) =>
+      other.jobId !== run.jobId &&
+      other.provider === run.provider &&
+      other.repoFullName === run.repoFullName &&
+      apiUrl(other) === apiUrl(run),
+  )
 }
 
 export function handleFields(handle: RunHandle): Pick<Run, 'externalId' | 'externalAttempt' | 'url'> {

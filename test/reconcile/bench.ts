@@ -221,7 +221,12 @@ function fakePipeline(): FakePipeline {
     refFault: null,
     async start(trigger) {
       pipeline.started.push(trigger)
-      return pipeline.outcome
+      const { outcome } = pipeline
+      // Each job has a run of its own: the first is 900.
+      const others = new Set(pipeline.started.filter(({ jobId }) => jobId !== trigger.jobId).map(({ jobId }) => jobId)).size
+      return outcome.kind === 'started' && outcome.run === run
+        ? { kind: 'started', run: { ...run, externalId: String(900 + others) } }
+        : outcome
     },
     async find() {
       pipeline.calls.push('find')

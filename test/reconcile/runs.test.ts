@@ -97,3 +97,39 @@ describe('a run at a provider that is in trouble', () => {
     expect(await bench.job(REQUEST)).toMatchObject({ status: 'running', reason: { code: 'cancel_pending' } })
   })
 })
+
+describe('an answer that names the run of another job', () => {
+  it('is no answer: the job looks for a run of its own, and ends with that', async () => {
+    const bench = await openBench()
+    try {
+      bench.commit({ [REQUEST]: requestFile('branch: develop') })
+      await bench.tick()
+      await bench.tick()
+      const first = await bench.run(REQUEST)
+      bench.pipeline.seen = { state: 'success', externalAttempt: 1, url: null, detail: null }
+      bench.clock.at += MINUTE_MS
+      await bench.tick()
+      expect((await bench.job(REQUEST)).status).toBe('success')
+
+      const second = REQUEST.replace('develop', 'again')
+      bench.pipeline.outcome = { kind: 'started', run: { externalId: first!.externalId!, externalAttempt: 1, url: null } }
+      bench.commit({ [second]: requestFile('branch: develop') })
+      for (let look = 0; look < 4; look++) {
+        bench.clock.at += MINUTE_MS / 2
+        await bench.tick()
+      }
+      expect(bench.pipeline.started).toHaveLength(2)
+      expect(await bench.run(second)).toMatchObject({ externalId: null })
+      expect((await bench.job(second)).status).toBe('running')
+      expect(await bench.lockHeld()).toBe(true)
+
+      bench.pipeline.find = async () => [{ externalId: '901', externalAttempt: 1, url: null }]
+      bench.clock.at += MINUTE_MS
+      await bench.tick()
+      expect(await bench.run(second)).toMatchObject({ externalId: '901' })
+      expect(bench.pipeline.started).toHaveLength(2)
+    } finally {
+      await bench.close()
+    }
+  })
+})
