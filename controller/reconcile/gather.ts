@@ -1,4 +1,4 @@
-import type { PullRequestFacts, ReviewedContent } from '../approvals/evidence.ts'
+import type { PullRequestFacts, PullRequestSummary, ReviewedContent } from '../approvals/evidence.ts'
 import type { SubjectPin } from '../approvals/tally.ts'
 import { ageMs, DAY_MS, HOUR_MS, type Instant } from '../clock.ts'
 import { TransientFault } from '../errors.ts'
@@ -157,24 +157,25 @@ async function originOf(
   }
   // The controller may have been away since the merge, but not for longer than a request is waited for.
   const since = job.createdAt - Math.max(desired.repository.approvalExpiryMs, DAY_MS)
-  for (const number of await mergedWith(engine, facts, head, request, since)) {
+  const list = await facts.pullsSince(since - (since % HOUR_MS))
+  for (const number of await mergedWith(engine, list.value, head, request)) {
     const pull = await facts.pull(number, options)
     if (await brought(engine, head, pull.value, request)) {
       engine.memory.pullByPath.set(request.path, number)
       return pullOrigin(engine, pull, request.path)
     }
   }
-  if (!isLateEnough(job, facts.startedAt, at)) {
+  // By the time of the list, not of now: this pass may have read it long ago.
+  if (isTooEarly(job, list.at, engine.clock.now())) {
     throw new OriginPending('no merged pull request that brought this file is visible yet')
   }
   return { value: { kind: 'direct_push' }, at }
 }
 
-/** What a pass reads of pull requests is read once, so all of it may be as old as the pass. */
-function isLateEnough({ createdAt }: Job, passBegan: Instant, now: Instant): boolean {
-  // Of a job of the future nobody knows how long ago it was accepted: the clock was set back.
-  const isOfTheFuture = !Number.isFinite(ageMs(createdAt, now))
-  return passBegan <= now && (isOfTheFuture || passBegan >= createdAt + ORIGIN_GRACE_MS)
+/** Of a job of the future nobody knows how long ago it was accepted: the clock was set back. A list of the future is read again. */
+function isTooEarly({ createdAt }: Job, listedAt: Instant, now: Instant): boolean {
+  if (!Number.isFinite(ageMs(listedAt, now))) return true
+  return Number.isFinite(ageMs(createdAt, now)) && listedAt < createdAt + ORIGIN_GRACE_MS
 }
 
 /** Not trouble, just too early to tell. */
@@ -186,14 +187,13 @@ class OriginPending extends TransientFault {}
  */
 async function mergedWith(
   engine: Engine,
-  facts: TickFacts,
+  pulls: readonly PullRequestSummary[],
   head: CommitSha,
   request: DeployRequest,
-  since: Instant,
 ): Promise<number[]> {
   const { history } = engine.source
   const merges: { number: number; mergedAt: Instant; commit: CommitSha }[] = []
-  for (const { number, state, mergeCommit, mergedAt, baseRef } of await facts.pullsSince(since - (since % HOUR_MS))) {
+  for (const { number, state, mergeCommit, mergedAt, baseRef } of pulls) {
     if (state !== 'merged' || mergeCommit === null || baseRef !== engine.config.branch) continue
     merges.push({ number, mergedAt: mergedAt ?? 0, commit: mergeCommit })
   }

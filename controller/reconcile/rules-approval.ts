@@ -64,7 +64,7 @@ async function pullsInRange(engine: Engine, facts: TickFacts, change: RulesChang
   const { history } = engine.source
   const pulls: PullRequestFacts[] = []
   // A day of slack: the forge's clock and ours need not agree, and the range check below is what decides.
-  for (const summary of await facts.pullsSince(change.before.acceptedAt - 86_400_000)) {
+  for (const summary of (await facts.pullsSince(change.before.acceptedAt - 86_400_000)).value) {
     const { state, mergeCommit, number, baseRef } = summary
     if (state !== 'merged' || mergeCommit === null || baseRef !== engine.config.branch) continue
     if (

@@ -25,7 +25,7 @@ export async function syncPulls(
   try {
     const { memory } = engine
     const since = memory.pullsReadUpTo ?? engine.clock.now() - DAY_MS
-    const summaries = await facts.pullsSince(since)
+    const { value: summaries } = await facts.pullsSince(since)
     const { known, rows } = await engine.store.unit('pulls.open', (tx) => rowsOf(tx, summaries))
     for (const summary of summaries) {
       const nudged = isNudged(nudges, summary.number)

@@ -18,7 +18,7 @@ export interface TickFacts {
   startedAt: Instant
   /** `fresh`: read in this tick; otherwise what was read before may do, as long as the forge's list says that nothing changed. */
   pull(number: number, options: { fresh: boolean }): Promise<Read<PullRequestFacts>>
-  pullsSince(since: Instant): Promise<readonly PullRequestSummary[]>
+  pullsSince(since: Instant): Promise<Read<readonly PullRequestSummary[]>>
   ref(project: Project, ref: Ref): Promise<Read<ResolvedRef>>
   ci(project: Project, sha: CommitSha): Promise<Read<CiEvidence>>
 }
@@ -63,10 +63,14 @@ export function tickFacts(engine: Engine): TickFacts {
     },
     pullsSince: (since) =>
       once(`pulls:${since}`, async () => {
-        const summaries = await host().reviews.pullRequests({ baseRef: engine.config.branch, since })
-        // Whoever asked: what the list says has changed is not answered from memory.
-        for (const summary of summaries) memory.pullUpdatedAt.set(summary.number, summary.updatedAt)
-        return summaries
+        const list = await dated(host().reviews.pullRequests({ baseRef: engine.config.branch, since }))
+        // Whoever asked: what the list says has changed is not answered from memory, nor by what this pass read before.
+        for (const { number, updatedAt } of list.value) {
+          const known = memory.pulls.get(number)
+          memory.pullUpdatedAt.set(number, updatedAt)
+          if (known !== undefined && !isUnchanged(known, updatedAt, clock.now())) asked.delete(`pull:${number}`)
+        }
+        return list
       }),
     ref: (project, ref) =>
       once(`ref:${project.name}:${ref.type}:${ref.name}`, () => dated(engine.connections.refs(project).resolveRef(ref))),
