@@ -306,7 +306,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'lists are believed less than memory',
     file: 'reconcile/tick-facts.js',
-    old: '            for (const summary of summaries)\n                memory.pullUpdatedAt.set(summary.number, summary.updatedAt);\n',
+    old: 'memory.pullUpdatedAt.set(number, updatedAt);\n',
     new: '',
   },
   {
