@@ -9,9 +9,11 @@ const PAGES = ['', 'jobs', 'audit', 'config', 'system', 'metrics', 'version', 'r
 const TWINS = ['matrix', 'jobs', 'audit', 'findings', 'system']
 
 /** What a provider in trouble does at its next calls: it quotes what it was sent, in the words of the error that people are shown. */
-type Trouble = 'reads are answered 503' | 'the trigger is answered 422' | 'the trigger is answered 500'
-const TROUBLES: readonly Trouble[] = ['reads are answered 503', 'the trigger is answered 422', 'the trigger is answered 500']
+type Trouble = 'reads are answered 503' | 'a write is answered 422' | 'a write is answered 500'
+const TROUBLES: readonly Trouble[] = ['reads are answered 503', 'a write is answered 422', 'a write is answered 500']
 const QUOTED_READS = 3
+/** Where the pull requests are; what is posted there are statuses and comments. */
+const CONFIG_HOST = 'the config repository’s host'
 
 describe('a secret of a provider that quotes it', () => {
   let scene: MixedScene
@@ -36,24 +38,30 @@ describe('a secret of a provider that quotes it', () => {
   }, 60_000)
   afterAll(() => scene.close())
 
-  const cells = ['github', 'gitlab', 'bitbucket', 'jenkins', 'http'].flatMap((provider) =>
+  const cells = ['github', 'gitlab', 'bitbucket', 'forgejo', 'jenkins', 'http', CONFIG_HOST].flatMap((provider) =>
     TROUBLES.map((kind): [provider: string, kind: Trouble] => [provider, kind]),
   )
   it.each(cells)('shows up nowhere when on %s %s', async (provider, kind) => {
     const { live, runners } = scene
-    const runner = runners.find((each) => each.provider === provider)!
+    const atConfig = provider === CONFIG_HOST
+    const runner = runners.find((each) => atConfig || each.provider === provider)!
+    const origin = atConfig ? scene.configOrigin : runner.origin
     quoted = 0
-    const name = kind.replace(/\W+/g, '-')
+    const name = `${kind} ${atConfig ? 'at-config' : ''}`.replace(/\W+/g, '-').replace(/-$/, '')
     const { path, pull } = await scene.approved(runner.project, name, requestFile(`tag: ${TAG}`), () => {
-      trouble = { origin: runner.origin, kind, left: kind.startsWith('reads') ? QUOTED_READS : 1 }
+      trouble = { origin, kind, left: kind.startsWith('reads') ? QUOTED_READS : 1 }
     })
     const settled = await live.until(path, ({ id, status, reason }) => {
       if (runner.made(id) > 0 && status === 'running') runner.succeed(id)
       return isTerminal(status) || reason.code === 'trigger_outcome_unknown' || reason.code === 'provider_unreachable'
     })
-    trouble = null
     // What was quoted was really shown to the product.
-    expect(quoted).toBeGreaterThan(0)
+    await live.eventually(
+      'the trouble',
+      () => quoted,
+      (times) => times > 0,
+    )
+    trouble = null
     const sinks = new Map<string, string>([
       ['the log', live.log.join('')],
       ['the comments', scene.comments(pull).join('\n')],

@@ -6,6 +6,7 @@ import { bitbucketLogin } from '../providers/bitbucket/code-host.ts'
 import { DEPLOY, PARAMETERS } from '../providers/jenkins/jenkins-scene.ts'
 import { startBitbucket } from '../sandbox/bitbucket/forge.ts'
 import { startForge } from '../sandbox/forge.ts'
+import { DEPLOY_WORKFLOW } from '../sandbox/forge-fixture.ts'
 import { startGitea } from '../sandbox/gitea/forge.ts'
 import { startGitlab } from '../sandbox/gitlab/forge.ts'
 import { DEVELOPER } from '../sandbox/gitlab/world.ts'
@@ -33,14 +34,16 @@ export interface Runner {
 }
 
 /**
- * A config repository on Gitea, and a project each on GitHub, GitLab, Bitbucket, Jenkins and a receiver of webhooks (the last two
- * with their code on GitHub): each with credentials of its own, under one controller.
+ * A config repository on Gitea, and a project each on GitHub, GitLab, Bitbucket, Forgejo, Jenkins and a receiver of webhooks (the
+ * last two with their code on GitHub): each with credentials of its own, under one controller.
  */
 export interface MixedScene {
   root: string
   clock: MovedClock
   live: LiveController
   runners: readonly Runner[]
+  /** Where the API of the config repository's host is. */
+  configOrigin: string
   /** Every secret that the controller was given, by the name of its variable. */
   secrets: ReadonlyMap<string, string>
   /**
@@ -61,6 +64,7 @@ export async function openMixedScene(seams: Partial<Seams> = {}): Promise<MixedS
   const github = await startForge({ clock, root: join(root, 'github'), actions: 'instant' })
   const gitlab = await startGitlab({ clock, root: join(root, 'gitlab'), pipelines: 'instant' })
   const bitbucket = await startBitbucket({ clock, root: join(root, 'bitbucket'), pipelines: 'instant' })
+  const forgejo = await startGitea({ server: 'forgejo', clock, root: join(root, 'forgejo'), runs: 'instant' })
   const jenkins = await startJenkins({ clock })
   const receiver = await startReceiver({ clock, secret: hookSecret })
   jenkins.job(DEPLOY, PARAMETERS)
@@ -94,8 +98,20 @@ export async function openMixedScene(seams: Partial<Seams> = {}): Promise<MixedS
   )
   await bitbucket.createTag('acme/api', TAG, api, { as: 'alice', message: TAG })
 
+  forgejo.user('alice')
+  await forgejo.createRepo('acme/docs', { files: { '.forgejo/workflows/deploy.yml': DEPLOY_WORKFLOW } })
+  for (const person of ['alice', BOT]) forgejo.addCollaborator('acme/docs', person, 'write')
+  const docs = await forgejo.commit('acme/docs', 'main', { VERSION: TAG }, { as: 'alice' })
+  forgejo.holdRuns(true)
+  forgejo.setRun(
+    forgejo.addRun('acme/docs', { file: 'ci.yml', event: 'push', by: 'alice', sha: docs, jobs: ['build'] }).id,
+    'success',
+  )
+  forgejo.holdRuns(false)
+  await forgejo.createTag('acme/docs', TAG, docs, { as: 'alice', message: TAG })
+
   for (const person of PEOPLE) gitea.user(person)
-  await gitea.createRepo(CONFIG_REPO, { files: configRepository(jenkins.url, receiver.url) })
+  await gitea.createRepo(CONFIG_REPO, { files: configRepository(jenkins.url, receiver.url, forgejo.apiUrl) })
   for (const person of [...PEOPLE, BOT]) gitea.addCollaborator(CONFIG_REPO, person, 'write')
 
   const secrets = new Map([
@@ -103,6 +119,7 @@ export async function openMixedScene(seams: Partial<Seams> = {}): Promise<MixedS
     ['DRAVEN_SECRET_GITHUB_TOKEN', github.token(BOT)],
     ['DRAVEN_SECRET_GITLAB_TOKEN', gitlab.token(BOT)],
     ['DRAVEN_SECRET_BITBUCKET_TOKEN', bitbucket.token(BOT)],
+    ['DRAVEN_SECRET_FORGEJO_TOKEN', forgejo.token(BOT)],
     ['DRAVEN_SECRET_JENKINS', jenkins.account('draven')],
     ['DRAVEN_SECRET_HOOK', hookSecret],
   ])
@@ -117,6 +134,7 @@ export async function openMixedScene(seams: Partial<Seams> = {}): Promise<MixedS
       DRAVEN_GITHUB_API_URL: github.apiUrl,
       DRAVEN_GITLAB_API_URL: gitlab.apiUrl,
       DRAVEN_BITBUCKET_API_URL: bitbucket.apiUrl,
+      DRAVEN_FORGEJO_API_URL: forgejo.apiUrl,
       DRAVEN_ALLOWED_ORIGINS: [jenkins.url, receiver.url].map((url) => new URL(url).origin).join(),
       ...Object.fromEntries(secrets),
     },
@@ -141,10 +159,12 @@ export async function openMixedScene(seams: Partial<Seams> = {}): Promise<MixedS
     clock,
     live,
     secrets,
+    configOrigin: new URL(gitea.apiUrl).origin,
     runners: [
       runner('github', 'web', github.apiUrl, github.triggerCount),
       runner('gitlab', 'site', gitlab.apiUrl, gitlab.triggerCount),
       runner('bitbucket', 'api', bitbucket.apiUrl, bitbucket.triggerCount),
+      runner('forgejo', 'docs', forgejo.apiUrl, forgejo.triggerCount),
       runner(
         'jenkins',
         'batch',
@@ -175,18 +195,18 @@ export async function openMixedScene(seams: Partial<Seams> = {}): Promise<MixedS
         .flatMap((each) => each.comments.map(({ body }) => body)),
     async close() {
       await live.controller.stop()
-      for (const forge of [gitea, github, gitlab, bitbucket]) await forge.close()
+      for (const forge of [gitea, github, gitlab, bitbucket, forgejo]) await forge.close()
       await jenkins.stop()
       await receiver.close()
       await rm(root, { recursive: true, force: true })
-      for (const forge of [gitea, github, gitlab, bitbucket]) forge.assertClean()
+      for (const forge of [gitea, github, gitlab, bitbucket, forgejo]) forge.assertClean()
       const complaints = [...jenkins.complaints, ...receiver.complaints]
       if (complaints.length > 0) throw new Error(complaints.join('\n'))
     },
   }
 }
 
-function configRepository(jenkinsUrl: string, receiverUrl: string): Record<string, string> {
+function configRepository(jenkinsUrl: string, receiverUrl: string, forgejoUrl: string): Record<string, string> {
   const rules = Object.entries(configFiles()).filter(([path]) => !path.startsWith('projects/'))
   const integration = (repo: string, selector: string, provider: string) =>
     SHOP_PROJECT.replaceAll('deploy.yml', selector)
@@ -198,6 +218,10 @@ function configRepository(jenkinsUrl: string, receiverUrl: string): Record<strin
     web: integration('acme/web', 'deploy.yml', 'github'),
     site: integration('acme/site', 'variables', 'gitlab'),
     api: integration('acme/api', 'custom:deploy', 'bitbucket'),
+    docs: integration('acme/docs', 'deploy.yml', `forgejo\n  api_url: ${forgejoUrl}`).replace(
+      '[build]',
+      '["ci.yml / build (push)"]',
+    ),
     batch: integration('acme/batch', DEPLOY, elsewhere('jenkins', jenkinsUrl, 'DRAVEN_SECRET_JENKINS')),
     hook: integration('acme/batch', 'hook/deploy', elsewhere('http', receiverUrl, 'DRAVEN_SECRET_HOOK')),
   }

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { requestFile } from './config-files.ts'
 import { type MixedScene, openMixedScene, TAG } from './mixed-scene.ts'
 
-/** Reviews are given on one forge, and what was approved runs on five others: each with its own words, one rule for all. */
+/** Reviews are given on one forge, and what was approved runs on six others: each with its own words, one rule for all. */
 describe('a config repository on Gitea, with projects elsewhere', () => {
   let scene: MixedScene
   beforeAll(async () => {
@@ -10,7 +10,7 @@ describe('a config repository on Gitea, with projects elsewhere', () => {
   }, 60_000)
   afterAll(() => scene.close())
 
-  it.each(['github', 'gitlab', 'bitbucket', 'jenkins', 'http'])(
+  it.each(['github', 'gitlab', 'bitbucket', 'forgejo', 'jenkins', 'http'])(
     'starts what was approved there once on %s, and tells the pull request',
     async (provider) => {
       const { live, runners } = scene
