@@ -1,12 +1,15 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { Instant } from '../clock.ts'
-import type { JobId } from '../model/names.ts'
-import { isTerminal, type Job, type Run } from './job.ts'
+import type { CommitSha, JobId } from '../model/names.ts'
+import { commitMismatch, isTerminal, type Job, type Run } from './job.ts'
 
 /** What a pipeline may say while it runs. `run`: its own name for its run, the same for all that one run says. */
 export type CallbackMessage =
-  /** "May I act?" Asked before anything is done; a pipeline that is not told to go on stops. */
-  | { type: 'claim'; run: string }
+  /**
+   * "May I act?" Asked before anything is done; a pipeline that is not told to go on stops. `sha`: the commit that it has checked
+   * out; null: it does not say.
+   */
+  | { type: 'claim'; run: string; sha: CommitSha | null }
   | { type: 'progress'; run: string | null; text: string }
   | { type: 'log'; run: string | null; lines: readonly { stream: LogStream; text: string }[] }
   | { type: 'result'; run: string | null; result: CallbackResult; text: string | null }
@@ -59,7 +62,15 @@ export interface CallbackOffer {
   token: string
 }
 
-export const STOP_CODES = ['not_this_attempt', 'given_up', 'over', 'cancel_asked', 'fence_moved', 'claimed_already'] as const
+export const STOP_CODES = [
+  'not_this_attempt',
+  'given_up',
+  'over',
+  'commit_mismatch',
+  'cancel_asked',
+  'fence_moved',
+  'claimed_already',
+] as const
 
 /** Why a pipeline may not go on, in words for whoever reads its log. */
 export interface Stop {
@@ -84,6 +95,12 @@ export interface Standing {
 
 export function isDead({ status }: Pick<Job, 'status'>): boolean {
   return isTerminal(status)
+}
+
+/** As it stands once its run has said what it has checked out. After a commit that is not the approved one no other word counts. */
+export function withCheckout<Known extends Pick<Standing, 'job' | 'run'>>(standing: Known, sha: CommitSha | null): Known {
+  const { job, run } = standing
+  return sha === null || commitMismatch(job, run) !== null ? standing : { ...standing, run: { ...run, checkedOutSha: sha } }
 }
 
 /** Null: it may act. The same run may ask twice, because its first answer can get lost; no other run ever may. */
@@ -111,6 +128,11 @@ export function whyStop({ job, run, callback, fence }: Standing): Stop | null {
       code: 'over',
       reason: `This run has said that it ${callback.result === 'canceled' ? 'was canceled' : callback.result}.`,
     }
+  const mismatch = commitMismatch(job, run)
+  if (mismatch !== null) {
+    const reason = `This run has checked out ${mismatch.checkedOut}, not the approved commit ${mismatch.approved}.`
+    return { code: 'commit_mismatch', reason }
+  }
   if (job.cancelRequestedAt !== null) {
     return { code: 'cancel_asked', reason: `The run was asked to stop: ${job.reason.text}` }
   }

@@ -27,7 +27,6 @@ export interface DecideInput {
   lock: Lock | null
   aheadInQueue: readonly string[]
   config: { provider: string | null; branch: string; frozen: Reason | null }
-  merged: boolean
 }
 
 export interface Decided {
@@ -62,7 +61,6 @@ export function decide(input: DecideInput): Decided {
     requester,
     target,
     tally,
-    merged: input.merged,
     ref: evidence.ref,
     ci: evidence.ci ?? (environment.policy.requireCiSuccess ? notRead<CiEvidence>(now, 'CI results were not read yet') : null),
     successes: input.successes,
@@ -201,7 +199,7 @@ function withRepositoryGates(decision: Decision, input: DecideInput): Decision {
   if (input.config.frozen !== null) {
     set('freeze', 'wait', input.config.frozen, 'the config repository is frozen', 'no freeze')
   }
-  return gates === decision.gates ? decision : foldGates(gates, input.now)
+  return foldGates(gates, input.now)
 }
 
 function reasonNow(since: Instant, code: Reason['code'], text: string, action: string): Reason {

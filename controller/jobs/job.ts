@@ -83,6 +83,8 @@ export interface Run {
   retryAt: Instant | null
   /** When its pipeline asked whether it may act, and was told to; null: it did not (yet), or has no way to ask. */
   claimedAt: Instant | null
+  /** The commit that its pipeline says it has checked out; null: it said none. One that is not the approved one stays on record. */
+  checkedOutSha: CommitSha | null
   /** For when the config repository cannot tell any more; null: it began before this was kept. */
   connection: RunConnection | null
 }
@@ -106,6 +108,20 @@ export interface Lock {
 
 export function lockKey(key: EnvironmentKey): string {
   return `environment:${key}`
+}
+
+/** The commit that was approved, and the other one that its pipeline says it has checked out. */
+export interface CommitMismatch {
+  approved: CommitSha
+  checkedOut: CommitSha
+}
+
+/** Null: they are the same, or one of them is not known; what a pipeline does not say is not compared. */
+export function commitMismatch(
+  { pin }: Pick<Job, 'pin'>,
+  { checkedOutSha: checkedOut }: Pick<Run, 'checkedOutSha'>,
+): CommitMismatch | null {
+  return pin === null || checkedOut === null || checkedOut === pin.sha ? null : { approved: pin.sha, checkedOut }
 }
 
 export function isTerminal(status: JobStatus): status is TerminalStatus {

@@ -1,12 +1,21 @@
 import type { Instant } from '../clock.ts'
 import { ageMs, toIso } from '../clock.ts'
 import type { DeployRequest, DesiredState } from '../model/desired-state.ts'
-import type { CommitSha, EnvironmentKey, JobId } from '../model/names.ts'
+import { type EnvironmentKey, environmentKey, type JobId } from '../model/names.ts'
 import type { Reason, ReasonCode } from '../model/reason.ts'
 import type { Success } from '../policy/facts.ts'
 import { type Decided, decide } from './decide.ts'
 import type { Evidence, PastRun } from './evidence.ts'
-import { isTerminal, type Job, type Lock, lockKey, type Run, type TerminalStatus } from './job.ts'
+import {
+  type CommitMismatch,
+  commitMismatch,
+  isTerminal,
+  type Job,
+  type Lock,
+  lockKey,
+  type Run,
+  type TerminalStatus,
+} from './job.ts'
 import type { ConfigState } from './state-store.ts'
 
 /** Rows and evidence at one moment: everything `plan` may look at. */
@@ -110,12 +119,14 @@ function planQueue(
 ): PlannedStep[] {
   const steps: PlannedStep[] = []
   const ahead: JobId[] = []
-  const unsettled = jobs.find((job) => desired.requests.has(job.requestPath) && mayRunUnseen(observed, job))
+  const unsettled = jobs.find((job) => mayRunUnseen(observed, job))
   for (const job of jobs) {
     const request = desired.requests.get(job.requestPath)
     const gone = request === undefined ? requestGone(desired, job, now) : environmentGone(desired, request, now)
     if (request === undefined || gone !== null) {
-      steps.push({ kind: 'end', job, run: null, decided: null, ...gone! })
+      const step = planGone(desired, observed, timing, now, job, gone!)
+      steps.push(step)
+      if (step.kind !== 'end' && takesLock(desired, requestThen(job))) ahead.push(job.id)
       continue
     }
     const exclusive = takesLock(desired, request)
@@ -128,7 +139,7 @@ function planQueue(
       if (exclusive) ahead.push(job.id)
       continue
     }
-    const decided = decideJob(desired, observed, now, job, request, evidence, lock, exclusive ? ahead : [])
+    const decided = decideJob(desired, observed, now, job, request, evidence, lock, ahead)
     const unseen = planPast(desired, observed, now, job, request, evidence, decided, lock)
     if (unseen !== null) {
       steps.push(unseen)
@@ -151,6 +162,38 @@ function planQueue(
     if (exclusive && isReadyButForTheQueue(decided)) ahead.push(job.id)
   }
   return steps
+}
+
+/**
+ * A job whose request is gone ends, unless a run of it may be alive that nobody saw begin: nobody would follow that run, and
+ * another would start beside it. So the provider is asked first, and what it knows is taken over, and then asked to stop.
+ */
+function planGone(
+  desired: DesiredState,
+  observed: Observed,
+  timing: PlanTiming,
+  now: Instant,
+  job: Job,
+  gone: { status: TerminalStatus; reason: Reason },
+): PlannedStep {
+  const end: PlannedStep = { kind: 'end', job, run: null, decided: null, ...gone }
+  const evidence = observed.evidence.get(job.id)
+  const settled = evidence === undefined ? !mayRunUnseen(observed, job) : evidence.past === null
+  if (settled || !desired.environments.has(job.key)) return end
+  const request = requestThen(job)
+  const look = attention(job, request, evidence, observed, timing, now)
+  if (evidence === undefined || look !== 'none') return { kind: 'gather', job, request, fresh: look === 'fresh' }
+  const lock = takesLock(desired, request) ? (observed.locks.get(lockKey(job.key)) ?? null) : null
+  const decided = decideJob(desired, observed, now, job, request, evidence, lock, [])
+  const unseen = planPast(desired, observed, now, job, request, evidence, decided, lock)
+  return unseen?.kind === 'wait' ? { kind: 'stay', job, reason: unseen.reason } : (unseen ?? end)
+}
+
+/** What a job knows of a request that is gone: enough to ask about a run of it, and to take that over. */
+function requestThen({ requestPath: path, requestBlob: blob, requestReason: reason, ...job }: Job): DeployRequest {
+  const { project, environment, key, type, ref } = job
+  const place = { file: path, line: 1, column: 1, endColumn: 1 }
+  return { path, blob, reason, project, environment, key, type, ref, place, force: null, canonical: '', places: new Map() }
 }
 
 /** Until it is known what became of it, a run of this job may be alive on its environment. */
@@ -257,7 +300,7 @@ function queueStep(desired: DesiredState, job: Job, request: DeployRequest, deci
     return { kind: 'wait', job, request, status: 'queued', decided, reason: readyReason(now) }
   }
   const reason = keepSince(decision.reason!, job.reason)
-  const waitsForApproval = decision.gates.find((gate) => gate.verdict !== 'allow')?.gate === 'approval'
+  const waitsForApproval = decision.gates.find((gate) => gate.verdict !== 'allow')!.gate === 'approval'
   const expired = expiry(desired, decided, reason, now)
   if (expired !== null) return { kind: 'end', job, run: null, status: 'expired', reason: expired, decided }
   return { kind: 'wait', job, request, status: waitsForApproval ? 'waiting_approval' : 'queued', decided, reason }
@@ -307,7 +350,8 @@ function decideJob(
   ahead: readonly string[],
 ): Decided {
   const environment = desired.environments.get(request.key)!
-  const first = environment.promoteFrom === null ? null : (`${request.project}/${environment.promoteFrom}` as EnvironmentKey)
+  const { promoteFrom } = environment
+  const earlier = promoteFrom === null ? [] : observed.successes.get(environmentKey(request.project, promoteFrom))
   return decide({
     now,
     desired,
@@ -316,10 +360,9 @@ function decideJob(
     lock,
     pin: job.pin,
     successes: observed.successes.get(request.key) ?? [],
-    promoted: new Set<CommitSha>(first === null ? [] : (observed.successes.get(first) ?? []).map((success) => success.sha)),
+    promoted: new Set(earlier?.map((success) => success.sha)),
     aheadInQueue: [...ahead],
     config: { provider: observed.configProvider, branch: observed.configBranch, frozen: observed.config.frozen },
-    merged: true,
   })
 }
 
@@ -371,7 +414,7 @@ function environmentGone(
 
 /** A job that has waited too long for one and the same thing ends with that reason instead of surprising people later. */
 function expiry(desired: DesiredState, decided: Decided, reason: Reason, now: Instant): Reason | null {
-  const gate = decided.decision.gates.find((result) => result.verdict !== 'allow')?.gate
+  const { gate } = decided.decision.gates.find((result) => result.verdict !== 'allow')!
   const patient = gate === 'approval' || gate === 'window' || gate === 'freeze'
   const limitMs = patient ? desired.repository.approvalExpiryMs : desired.repository.queueExpiryMs
   if (now < reason.since + limitMs) return null
@@ -413,8 +456,8 @@ function planUnknown(
   const due = run.observedAt === null || ageMs(run.observedAt, now) >= timing.runPollMs || observed.nudged.has(job.id)
   // An intent of the future is from before the clock was set back; its deadline was then set anew.
   const since = Number.isFinite(ageMs(run.intendedAt, now)) ? run.intendedAt : run.sendDeadline
-  // What was told to go on is there, whoever does not see it: its lock is held as long as that of any run.
-  const lookupMs = run.claimedAt === null ? timing.triggerLookupMs : maxRunMs(desired, job, run)
+  // What spoke to us is there, whoever does not see it: its lock is held as long as that of any run.
+  const lookupMs = hasSpoken(run) ? maxRunMs(desired, job, run) : timing.triggerLookupMs
   const limit = Math.max(run.sendDeadline, since + lookupMs)
   // "Not there" must have been said when whatever the call can have made shows in lists; only a provider that stays away for the whole run time is given up unasked.
   const lookedAfterwards =
@@ -483,6 +526,8 @@ function planStarted(
   const due = run.observedAt === null || ageMs(run.observedAt, now) >= timing.runPollMs || observed.nudged.has(job.id)
   if (!due) return null
   if (job.type === 'dry_run') return { kind: 'observe', job, run }
+  const mismatch = commitMismatch(job, run)
+  if (mismatch !== null) return { kind: 'cancel', job, run, reason: mismatchReason(mismatch, now) }
   const known = desired.requests.has(job.requestPath) || desired.unusableRequests.has(job.requestPath)
   const canceled = isReadable(desired) && !known
   if (canceled || job.cancelRequestedAt !== null) {
@@ -502,6 +547,11 @@ function planStarted(
     return { kind: 'cancel', job, run, reason: reasonOf('run_timed_out', text, now) }
   }
   return { kind: 'observe', job, run }
+}
+
+/** Its pipeline has asked whether it may act, so it is there whatever the provider says. */
+export function hasSpoken({ claimedAt, checkedOutSha }: Pick<Run, 'claimedAt' | 'checkedOutSha'>): boolean {
+  return claimedAt !== null || checkedOutSha !== null
 }
 
 /**
@@ -536,6 +586,27 @@ export function reasonOf(code: ReasonCode, text: string, since: Instant, help: s
 export function readyReason(now: Instant): Reason {
   return reasonOf('ready', 'Every gate is open; it starts next.', now)
 }
+
+/** Of a run that has checked out something else than what was approved, while it is alive. */
+export function mismatchReason({ approved, checkedOut }: CommitMismatch, now: Instant): Reason {
+  const text = `Its run has checked out ${checkedOut}, not the approved commit ${approved}; it was asked to stop and the lock is held until it has.`
+  return reasonOf('commit_mismatch', text, now, MEND_CHECKOUT)
+}
+
+/** Its end: no success, although a pipeline that does not do as it is told may say so. */
+export function mismatchEnd(
+  { approved, checkedOut }: CommitMismatch,
+  seen: TerminalStatus,
+  now: Instant,
+): { status: 'failed' | 'canceled'; reason: Reason } {
+  const said = `Its run had checked out ${checkedOut}, not the approved commit ${approved}`
+  if (seen !== 'success')
+    return { status: 'canceled', reason: reasonOf('commit_mismatch', `${said}, and was stopped.`, now, MEND_CHECKOUT) }
+  const text = `${said}, and went on to its end although it was told to stop; what it brought was not approved.`
+  return { status: 'failed', reason: reasonOf('commit_mismatch', text, now, `See what is there now. ${MEND_CHECKOUT}`) }
+}
+
+const MEND_CHECKOUT = 'Mend the pipeline so that it checks out the commit in SHA, then add a new request.'
 
 /** The same reason goes on: it is as old as it was, whatever else about it changed. */
 export function keepSince(next: Reason, before: Reason): Reason {

@@ -114,6 +114,7 @@ export type RunChange = Partial<
     | 'endedAt'
     | 'retryAt'
     | 'claimedAt'
+    | 'checkedOutSha'
   >
 >
 

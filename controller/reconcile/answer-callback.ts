@@ -11,6 +11,7 @@ import {
   type Stop,
   whyNotClaim,
   whyStop,
+  withCheckout,
   withinLimit,
 } from '../jobs/callback.ts'
 import { lockKey } from '../jobs/job.ts'
@@ -55,10 +56,16 @@ export function callbackDesk(options: CallbackDeskOptions): CallbackDesk {
       const stop = await hear(tx, standing, message, clock.now(), options.redact)
       return stop === null ? { kind: 'accepted' } : { kind: 'stop', ...stop }
     })
-    const worthALook = message.type === 'claim' || message.type === 'result'
-    if (worthALook && answer.kind === 'accepted') await options.nudge(known.jobId, `${known.attempt}:${message.type}`)
+    const what = worthALook(message, answer)
+    if (what !== null) await options.nudge(known.jobId, `${known.attempt}:${what}`)
     return answer
   }
+}
+
+/** What the leader has to look at, by a word of its own; null: nothing. */
+function worthALook({ type }: CallbackMessage, answer: CallbackAnswer): string | null {
+  if (answer.kind === 'stop') return answer.code === 'commit_mismatch' ? answer.code : null
+  return answer.kind === 'accepted' && (type === 'claim' || type === 'result') ? type : null
 }
 
 async function standingOf(tx: StateTx, jobId: JobId, attempt: number): Promise<Standing | null> {
@@ -79,7 +86,7 @@ async function hear(
   now: Instant,
   redact: (text: string) => string,
 ): Promise<Stop | null> {
-  if (message.type === 'claim') return claim(tx, standing, message.run, now)
+  if (message.type === 'claim') return claim(tx, standing, message, now)
   const { callback } = standing
   const foreign = claimedByAnother(standing, message.run)
   if (foreign !== null) return foreign
@@ -97,19 +104,26 @@ async function hear(
   return whyStop(standing)
 }
 
-async function claim(tx: StateTx, standing: Standing, by: string, now: Instant): Promise<Stop | null> {
+type Claim = Extract<CallbackMessage, { type: 'claim' }>
+
+async function claim(tx: StateTx, standing: Standing, { run: by, sha }: Claim, now: Instant): Promise<Stop | null> {
   const { job, run, callback } = standing
-  const stop = whyNotClaim(standing, by)
+  const said = withCheckout(standing, sha)
+  const { checkedOutSha } = said.run
+  const stop = whyNotClaim(said, by)
   if (stop !== null) {
     await tx.callbacks.update(callback, { heardAt: now, refusals: callback.refusals + 1 })
-    if (callback.refusals < AUDITED_REFUSALS)
-      await auditJob(tx, job, 'claim_refused', now, { attempt: run.attempt, run: by, ...stop })
+    // What the loop stops the run by.
+    const isNews = stop.code === 'commit_mismatch' && checkedOutSha !== run.checkedOutSha
+    if (isNews) await tx.runs.update(run, { checkedOutSha })
+    if (isNews || callback.refusals < AUDITED_REFUSALS)
+      await auditJob(tx, job, 'claim_refused', now, { attempt: run.attempt, run: by, sha, ...stop })
     return stop
   }
   if (callback.claimedBy === by) return null
   await tx.callbacks.update(callback, { claimedBy: by, heardAt: now })
-  await tx.runs.update(run, { claimedAt: now })
-  await auditJob(tx, job, 'run_claimed', now, { attempt: run.attempt, run: by, fence: callback.fence })
+  await tx.runs.update(run, { claimedAt: now, checkedOutSha })
+  await auditJob(tx, job, 'run_claimed', now, { attempt: run.attempt, run: by, sha, fence: callback.fence })
   return null
 }
 

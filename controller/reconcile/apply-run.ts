@@ -1,8 +1,8 @@
 import { ageMs, HOUR_MS } from '../clock.ts'
 import { RefusedFault, TransientFault } from '../errors.ts'
 import type { PipelineProvider, RunHandle, RunObservation } from '../jobs/executor.ts'
-import type { Job, Run } from '../jobs/job.ts'
-import { keepSince, type PlannedStep, reasonOf, VISIBILITY_LAG_MS } from '../jobs/plan.ts'
+import { commitMismatch, type Job, type Run } from '../jobs/job.ts'
+import { keepSince, mismatchEnd, mismatchReason, type PlannedStep, reasonOf, VISIBILITY_LAG_MS } from '../jobs/plan.ts'
 import type { RunChange } from '../jobs/state-store.ts'
 import type { Reason } from '../model/reason.ts'
 import { SEND_MARGIN_MS } from './apply-start.ts'
@@ -126,7 +126,7 @@ async function recordObservation(engine: Engine, job: Job, run: Run, seen: RunOb
     url: seen.url ?? run.url,
     detail: seen.detail,
   }
-  const stopping = job.cancelRequestedAt !== null
+  const stopping = job.cancelRequestedAt !== null || commitMismatch(job, run) !== null
   switch (seen.state) {
     case 'queued':
       return follow(
@@ -135,7 +135,7 @@ async function recordObservation(engine: Engine, job: Job, run: Run, seen: RunOb
         run,
         'run.observe',
         change,
-        stopping ? stoppingReason(job, now) : reasonOf('run_queued', 'Its run waits for a runner.', now),
+        stopping ? stoppingReason(job, run, now) : reasonOf('run_queued', 'Its run waits for a runner.', now),
         null,
         {},
       )
@@ -146,7 +146,7 @@ async function recordObservation(engine: Engine, job: Job, run: Run, seen: RunOb
         run,
         'run.observe',
         change,
-        stopping ? stoppingReason(job, now) : reasonOf('run_active', 'Its run is under way.', now),
+        stopping ? stoppingReason(job, run, now) : reasonOf('run_active', 'Its run is under way.', now),
         null,
         {},
       )
@@ -176,19 +176,25 @@ async function recordObservation(engine: Engine, job: Job, run: Run, seen: RunOb
 }
 
 /** Why it was asked to stop, also after the provider could not be asked for a while. */
-function stoppingReason(job: Job, now: number): Reason {
-  return job.reason.code === 'cancel_pending' || job.reason.code === 'run_timed_out'
-    ? job.reason
+function stoppingReason(job: Job, run: Run, now: number): Reason {
+  const mismatch = commitMismatch(job, run)
+  // As it stands on the job, the provider's refusal to stop the run may be said with it.
+  const given = mismatch === null ? ['cancel_pending', 'run_timed_out'] : ['commit_mismatch']
+  if (given.includes(job.reason.code)) return job.reason
+  return mismatch !== null
+    ? mismatchReason(mismatch, now)
     : reasonOf('cancel_pending', 'Its run was asked to stop; the lock is held until it has.', now)
 }
 
 /** The run is over: job, run, lock, audit and messages change together. */
 async function finish(engine: Engine, job: Job, run: Run, seen: RunObservation, change: RunChange): Promise<void> {
   const now = engine.clock.now()
-  const { status, reason, outcome } = ending(job, seen, now)
   await engine.store.unit('run.end', async (tx) => {
     const current = await tx.jobs.get(job.id)
     if (current === null || current.status !== 'running' || current.attempt !== run.attempt) return
+    // Its pipeline may have spoken since it was looked at.
+    const { checkedOutSha } = (await tx.runs.of([job.id])).find(({ attempt }) => attempt === run.attempt) ?? run
+    const { status, reason, outcome } = ending(current, { checkedOutSha }, seen, now)
     if (!(await tx.runs.update(run, { ...change, state: 'ended', outcome, endedAt: now }))) return
     await auditJob(tx, current, 'run_ended', now, {
       attempt: run.attempt,
@@ -204,12 +210,25 @@ async function finish(engine: Engine, job: Job, run: Run, seen: RunObservation, 
   forgetJob(engine.memory, job.id)
 }
 
+interface Ending {
+  status: 'success' | 'failed' | 'canceled'
+  reason: Reason
+  outcome: NonNullable<Run['outcome']>
+}
+
 /** What the end of a run means for its job. */
 export function ending(
-  job: Pick<Job, 'reason' | 'key'>,
+  job: Pick<Job, 'reason' | 'key' | 'pin'>,
+  run: Pick<Run, 'checkedOutSha'>,
   seen: RunObservation,
   now: number,
-): { status: 'success' | 'failed' | 'canceled'; reason: Reason; outcome: NonNullable<Run['outcome']> } {
+): Ending {
+  const seenAs = endingAsSeen(job, seen, now)
+  const mismatch = commitMismatch(job, run)
+  return mismatch === null ? seenAs : { ...seenAs, ...mismatchEnd(mismatch, seenAs.status, now) }
+}
+
+function endingAsSeen(job: Pick<Job, 'reason' | 'key'>, seen: RunObservation, now: number): Ending {
   const detail = seen.detail === null ? '' : ` (${seen.detail})`
   const timedOut = job.reason.code === 'run_timed_out'
   switch (seen.state) {

@@ -2,6 +2,7 @@ import type { AuditAction } from '../audit/event.ts'
 import { RefusedFault } from '../errors.ts'
 import type { PipelineProvider, RunHandle } from '../jobs/executor.ts'
 import type { Job, Run } from '../jobs/job.ts'
+import { hasSpoken } from '../jobs/plan.ts'
 import type { RunChange, StateTx } from '../jobs/state-store.ts'
 import type { PipelineSelector, Project } from '../model/desired-state.ts'
 import type { Reason } from '../model/reason.ts'
@@ -28,8 +29,8 @@ export async function follow(
     const now = engine.clock.now()
     const job = await tx.jobs.get(jobId)
     if (job === null || job.status !== 'running' || job.attempt !== run.attempt) return
-    // A pipeline that was told to go on is there, whatever the answer to its trigger was: it is looked for, and none takes its place.
-    if (change.state === 'refused' && (await isClaimed(tx, run))) return
+    // A pipeline that has spoken is there, whatever the answer to its trigger was: it is looked for, and none takes its place.
+    if (change.state === 'refused' && (await isThere(tx, run))) return
     if (action === 'run_recorded' && (await isOfAnotherJob(tx, run, change))) {
       // A proxy's memory, or a number used again: ours is looked for by JOB_ID.
       engine.log.warn('the answer to a trigger names the run of another job', { jobId, externalId: change.externalId })
@@ -42,8 +43,8 @@ export async function follow(
   })
 }
 
-async function isClaimed(tx: StateTx, { jobId, attempt }: Run): Promise<boolean> {
-  return (await tx.runs.of([jobId])).some((run) => run.attempt === attempt && run.claimedAt !== null)
+async function isThere(tx: StateTx, { jobId, attempt }: Run): Promise<boolean> {
+  return (await tx.runs.of([jobId])).some((run) => run.attempt === attempt && hasSpoken(run))
 }
 
 async function isOfAnotherJob(tx: StateTx, run: Run, { externalId }: RunChange): Promise<boolean> {

@@ -35,6 +35,8 @@ export interface RunFacts {
   endedAt: Iso | null
   /** When its pipeline was told to go on. */
   claimedAt: Iso | null
+  /** What its pipeline says it has checked out. */
+  checkedOutSha: string | null
 }
 
 export interface LineFacts {
@@ -103,6 +105,7 @@ function runFacts(run: Run): RunFacts {
     startedAt: isoOrNull(run.startedAt),
     endedAt: isoOrNull(run.endedAt),
     claimedAt: isoOrNull(run.claimedAt),
+    checkedOutSha: run.checkedOutSha,
   }
 }
 

@@ -77,7 +77,7 @@ function runsSection(runs: readonly RunFacts[], now: Iso): Markup {
     (
       run,
     ) => html`<li><div class="review-head">${badge(runWords(run))}<b>Attempt ${run.attempt}</b><span class="faint">${run.provider} · ${run.repoFullName} · ${run.selector}</span></div>
-<p>${run.url === null ? html`<span class="faint">No link from the provider.</span>` : external(run.url, `Open run ${run.externalId ?? ''}`)} <span class="faint">Intended ${ago(run.intendedAt, now)}${run.startedAt !== null && html`, started ${ago(run.startedAt, now)}`}${run.startedAt !== null && run.endedAt !== null && `, took ${durationText(Date.parse(run.endedAt) - Date.parse(run.startedAt))}`}${run.fence !== null && `, fence ${run.fence}`}${run.claimedAt !== null && html`, told to go on ${ago(run.claimedAt, now)}`}</span></p>
+<p>${run.url === null ? html`<span class="faint">No link from the provider.</span>` : external(run.url, `Open run ${run.externalId ?? ''}`)} <span class="faint">Intended ${ago(run.intendedAt, now)}${run.startedAt !== null && html`, started ${ago(run.startedAt, now)}`}${run.startedAt !== null && run.endedAt !== null && `, took ${durationText(Date.parse(run.endedAt) - Date.parse(run.startedAt))}`}${run.fence !== null && `, fence ${run.fence}`}${run.claimedAt !== null && html`, told to go on ${ago(run.claimedAt, now)}`}${run.checkedOutSha !== null && html`, with <code>${run.checkedOutSha.slice(0, 12)}</code> checked out`}</span></p>
 ${run.detail !== null && html`<p class="detail">${run.detail}</p>`}</li>`,
   )}</ul></section>`
 }

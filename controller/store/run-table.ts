@@ -1,6 +1,6 @@
 import type { Run, RunConnection } from '../jobs/job.ts'
 import type { RunChange, RunTable } from '../jobs/state-store.ts'
-import type { JobId } from '../model/names.ts'
+import type { CommitSha, JobId } from '../model/names.ts'
 import { type DbTx, fromBig, fromJson, plainText, toJson } from './db.ts'
 import type { Run as Row } from './generated/sqlite/client.ts'
 
@@ -46,6 +46,7 @@ export function runOf(row: Row): Run {
     endedAt: fromBig(row.endedAt),
     retryAt: fromBig(row.retryAt),
     claimedAt: fromBig(row.claimedAt),
+    checkedOutSha: row.checkedOutSha as CommitSha | null,
     connection: fromJson<RunConnection>(row.connection),
   }
 }

@@ -1,4 +1,5 @@
 import type { CallbackMessage } from '../jobs/callback.ts'
+import { isCommitSha } from '../model/names.ts'
 import { field } from './payload.ts'
 
 /** Lines of one call; a longer log comes in several. */
@@ -13,7 +14,7 @@ export function callbackMessage(body: unknown): CallbackMessage | string {
   if (run === undefined) return `run must be a text of 1 to ${MAX_RUN_LENGTH} characters`
   switch (field(body, 'type')) {
     case 'claim':
-      return run === null ? 'a claim must name its run' : { type: 'claim', run }
+      return claimMessage(run, field(body, 'sha'))
     case 'progress': {
       const text = field(body, 'text')
       return typeof text === 'string' ? { type: 'progress', run, text: shownLine(text) } : 'progress needs a text'
@@ -25,6 +26,13 @@ export function callbackMessage(body: unknown): CallbackMessage | string {
     default:
       return 'type must be claim, progress, log or result'
   }
+}
+
+function claimMessage(run: string | null, sha: unknown): CallbackMessage | string {
+  if (run === null) return 'a claim must name its run'
+  if (sha === undefined || sha === null) return { type: 'claim', run, sha: null }
+  if (typeof sha === 'string' && isCommitSha(sha)) return { type: 'claim', run, sha }
+  return 'sha must be the whole id of a commit, 40 or 64 lower-case hex digits; leave it out when there is none'
 }
 
 /** Undefined: not one. */

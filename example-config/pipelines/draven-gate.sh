@@ -7,6 +7,8 @@
 #
 # Reads CALLBACK_URL and CALLBACK_TOKEN, which DRAVEN hands to the pipeline of a project with `callbacks: true`, and DRAVEN_RUN: a name
 # of this run that no other run has. It is made from what GitHub, Gitea, GitLab, Bitbucket and Jenkins tell when it is not given.
+# Run it in the folder of what is deployed: the commit that is checked out there goes with the claim, and DRAVEN stops a run whose
+# commit is not the approved one. Where there is no check-out, or no git, none is told.
 # Nobody to ask means no: without these it stops. Nothing secret is printed, and the token is in no list of processes.
 set -eu
 umask 077
@@ -58,8 +60,12 @@ post_patiently() {
   return 2
 }
 
+# The commit that is checked out here, whatever branch or tag is meant to point at it.
+checked_out() { git rev-parse --verify --quiet 'HEAD^{commit}' 2>/dev/null || :; }
+
 claim() {
-  printf '{"type":"claim","run":%s}' "$run" >"$work/body"
+  sha=$(checked_out)
+  printf '{"type":"claim","run":%s%s}' "$run" "${sha:+,\"sha\":\"$sha\"}" >"$work/body"
   answer=0; post_patiently || answer=$?
   case $answer in
     0) say 'go on' ;;
@@ -100,6 +106,11 @@ beat() {
   [ "$answer" -ne 1 ]
 }
 
+tell_result() { # succeeded|failed|canceled TEXT
+  printf '{"type":"result","run":%s,"result":"%s","text":%s}' "$run" "$1" "$(quoted "$2")" >"$work/body"
+  post_patiently || :
+}
+
 run_command() {
   for stream in stdout stderr; do : >"$work/$stream"; echo 0 >"$work/$stream.shown"; echo 0 >"$work/$stream.sent"; done
   (
@@ -124,8 +135,7 @@ run_command() {
   code=$(cat "$work/code")
   result=succeeded
   if [ -n "$why" ]; then result=canceled; elif [ "$code" -ne 0 ]; then result=failed; fi
-  printf '{"type":"result","run":%s,"result":"%s","text":%s}' "$run" "$result" "$(quoted "${why:-exit code $code}")" >"$work/body"
-  post_patiently || :
+  tell_result "$result" "${why:-exit code $code}"
   [ -z "$why" ] || [ "$code" -ne 0 ] || code=1
   return "$code"
 }
@@ -150,7 +160,10 @@ case ${1:-} in
     shift
     [ "${1:-}" != '--' ] || shift
     [ $# -gt 0 ] || { say 'run what?'; exit 2; }
-    claim || exit $?
+    told=0; claim || told=$?
+    # Told to stop, it is over, and whoever can ask nobody else about this run hears so.
+    [ "$told" -ne 1 ] || tell_result canceled "$(cat "$work/why")"
+    [ "$told" -eq 0 ] || exit "$told"
     run_command "$@"
     ;;
   *)

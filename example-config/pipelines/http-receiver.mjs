@@ -1,6 +1,6 @@
 // A receiver for the provider `http`, small enough to read before you trust it. Node 20 or newer, no packages.
 //
-//   HOOK_SECRET=whsec_… PORT=8081 node http-receiver.mjs ./draven-gate.sh run -- deploy/run.sh
+//   HOOK_SECRET=whsec_… PORT=8081 node http-receiver.mjs ./at-commit.sh REPOSITORY $PWD/draven-gate.sh run -- deploy/run.sh
 //
 // Starts the command once for each attempt that DRAVEN tells of, with JOB_ID, ENV, REF, SHA, TYPE and the callback in its environment, and
 // tells how it goes. It forgets at a restart; what a run says by callbacks is heard all the same. Put TLS in front of it.

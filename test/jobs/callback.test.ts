@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { SubjectPin } from '../../controller/approvals/tally.ts'
 import {
   type Callback,
   callbackOf,
@@ -9,15 +10,19 @@ import {
   tokenHash,
   whyNotClaim,
   whyStop,
+  withCheckout,
   withinLimit,
 } from '../../controller/jobs/callback.ts'
 import { reasonOf } from '../../controller/jobs/plan.ts'
+import { commitSha } from '../../controller/model/names.ts'
 import { deployRequest, NOW } from '../policy/fixtures.ts'
 import { jobFor, runFor } from './fixtures.ts'
 
 const TOKEN = 'dcb_0123456789'
 const reason = reasonOf('cancel_pending', 'It was withdrawn.', NOW)
-const job = jobFor(deployRequest(), { status: 'running', attempt: 1, reason })
+const [APPROVED, OTHER] = [commitSha('a'.repeat(40)), commitSha('b'.repeat(40))]
+const pin: SubjectPin = { digest: 'd' as SubjectPin['digest'], sha: APPROVED, since: NOW }
+const job = jobFor(deployRequest(), { status: 'running', attempt: 1, reason, pin })
 
 function callback(change: Partial<Callback> = {}): Callback {
   const unheard = { claimedBy: null, heardAt: null, result: null, detail: null, refusals: 0 }
@@ -57,12 +62,48 @@ describe('a run that asks whether it may act', () => {
     expect(whyNotClaim(standing(change), 'run 1')).toMatchObject({ code, reason: expect.stringMatching(/^[A-Z].*\.$/) })
   })
 
+  it.each([
+    ['failed', 'This run has said that it failed.'],
+    ['canceled', 'This run has said that it was canceled.'],
+  ] as const)('is told that it is over in the words of its own result: %s', (result, words) => {
+    expect(whyStop(standing({ callback: callback({ result }) }))?.reason).toBe(words)
+  })
+
+  it('is not stopped by a lock of its job when its attempt took none', () => {
+    expect(whyStop(standing({ callback: callback({ fence: null }), fence: 8 }))).toBeNull()
+  })
+
   it('is told to stop when a run of any other attempt was told to go on', () => {
     const first = callback({ claimedBy: 'run 1' })
     const second = callback({ attempt: 2 })
     const now = { job: { ...job, attempt: 2 }, callback: second, all: [first, second], run: runFor(job, { attempt: 2 }) }
     expect(whyNotClaim(standing(now), 'run 1')).toMatchObject({ code: 'claimed_already' })
     expect(claimedByAnother({ callback: first, all: [first, second] }, 'run 1')).toBeNull()
+  })
+
+  it.each([
+    ['the approved commit', APPROVED, null],
+    ['nothing that it names', null, null],
+    ['another commit', OTHER, 'commit_mismatch'],
+    ['a commit by an id of the other length', commitSha('a'.repeat(64)), 'commit_mismatch'],
+  ])('with %s checked out is told: %s %s', (_what, sha, code) => {
+    const said = withCheckout(standing(), sha)
+    expect(said.run.checkedOutSha).toBe(sha)
+    expect(whyNotClaim(said, 'run 1')?.code ?? null).toBe(code)
+  })
+
+  it('is told both commits by name when they differ, also where it is to stop for another reason', () => {
+    const withdrawn = withCheckout(standing({ job: { ...job, cancelRequestedAt: NOW } }), OTHER)
+    expect(whyStop(withdrawn)?.reason).toBe(`This run has checked out ${OTHER}, not the approved commit ${APPROVED}.`)
+  })
+
+  it('is not listened to any more once it has named another commit', () => {
+    const said = withCheckout(withCheckout(standing(), OTHER), APPROVED)
+    expect(whyNotClaim(said, 'run 1')).toMatchObject({ code: 'commit_mismatch' })
+  })
+
+  it('is not compared with what is not on record', () => {
+    expect(whyNotClaim(withCheckout(standing({ job: { ...job, pin: null } }), OTHER), 'run 1')).toBeNull()
   })
 
   it('may leave its name out when it only tells something', () => {

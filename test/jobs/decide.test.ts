@@ -1,10 +1,13 @@
 import { describe, expect, it } from 'vitest'
-import { DAY_MS, HOUR_MS } from '../../controller/clock.ts'
+import { DAY_MS, HOUR_MS, SECOND_MS } from '../../controller/clock.ts'
 import { type DecideInput, decide, targetOf } from '../../controller/jobs/decide.ts'
 import type { RequestOrigin } from '../../controller/jobs/evidence.ts'
+import { reasonOf } from '../../controller/jobs/plan.ts'
 import type { DesiredState } from '../../controller/model/desired-state.ts'
+import type { GateName } from '../../controller/policy/decision.ts'
 import {
   ALICE,
+  accountId,
   BOB,
   deployRequest,
   environment,
@@ -36,7 +39,6 @@ function input(overrides: Partial<DecideInput> = {}, desired: DesiredState = ope
     lock: null,
     aheadInQueue: [],
     config: { provider: 'github', branch: 'main', frozen: null },
-    merged: true,
     ...overrides,
   }
 }
@@ -51,6 +53,10 @@ function from(origin: RequestOrigin): Partial<DecideInput> {
 }
 
 const approved = withPolicy(prodPolicy({ window: null, requireCiSuccess: false }))
+
+function gateOf(gate: GateName, overrides: Partial<DecideInput>, desired?: DesiredState) {
+  return decide(input(overrides, desired)).decision.gates.find((result) => result.gate === gate)!
+}
 
 describe('what a request asks to run', () => {
   it('is the ref that it names, also for a rollback', () => {
@@ -69,6 +75,10 @@ describe('what a request asks to run', () => {
     const rollback = deployRequest(ROLLBACK)
     expect(targetOf(rollback, [])).toBeNull()
     expect(targetOf(rollback, [success(), success({ jobId: 'again' })])).toBeNull()
+  })
+
+  it('is never an older commit unless it is a rollback', () => {
+    expect(targetOf(deployRequest({ type: 'deploy', ref: null }), [success(), success({ sha: OTHER_SHA })])).toBeNull()
   })
 })
 
@@ -91,22 +101,88 @@ describe('who asks', () => {
     expect(asked('stranger@acme.test')).toEqual({ person: null, label: 'stranger@acme.test' })
     expect(asked(null)).toEqual({ person: null, label: null })
   })
+
+  it('is nobody for a push, nor while the pull request cannot be read', () => {
+    const nobody = { person: null, label: null }
+    expect(decide(input(from({ kind: 'direct_push' }))).requester).toEqual(nobody)
+    expect(decide(input({ evidence: evidence({ origin: unknown() }) })).requester).toEqual(nobody)
+  })
 })
 
 describe('facts that were not read', () => {
   it('of CI make a request wait where CI counts, and are not missed where it does not', () => {
     const unread = { evidence: evidence({ ci: null }) }
-    const asked = decide(input(unread, withPolicy(policy({ requireCiSuccess: true }))))
-    expect(asked.decision).toMatchObject({ verdict: 'wait', reason: { code: 'check_unavailable' } })
+    const counts = withPolicy(policy({ requireCiSuccess: true }))
+    expect(decide(input(unread, counts)).decision).toMatchObject({
+      verdict: 'wait',
+      reason: { code: 'check_unavailable', text: 'The CI results could not be read: CI results were not read yet.' },
+    })
     expect(decide(input(unread)).decision.verdict).toBe('allow')
+    expect(decide(input({}, counts)).decision.verdict).toBe('allow')
   })
 
   it('of the pull request or the ref leave approvals unknown, never given', () => {
     for (const unread of [evidence({ origin: unknown() }), evidence({ ref: unknown() })]) {
-      const { decision, tally } = decide(input({ evidence: unread }, approved))
-      expect(tally).toBeNull()
-      expect(decision.gates.find(({ gate }) => gate === 'approval')).toMatchObject({ verdict: 'wait' })
+      expect(decide(input({ evidence: unread }, approved)).tally).toBeNull()
+      expect(gateOf('approval', { evidence: unread }, approved).verdict).toBe('wait')
     }
+    expect(gateOf('approval', { evidence: evidence({ ref: unknown() }) }, approved).reason?.text).toContain(
+      'what the ref points at is not known yet',
+    )
+    expect(gateOf('approval', { evidence: evidence({ origin: unknown() }) }, approved).reason?.text).toContain(
+      'the host does not answer',
+    )
+  })
+
+  it('of the pull request hold the question who asks', () => {
+    const { decision } = decide(input({ evidence: evidence({ origin: unknown() }) }))
+    expect(decision).toMatchObject({ verdict: 'wait', at: NOW })
+    expect(decision.gates.find(({ gate }) => gate === 'role')).toEqual({
+      gate: 'role',
+      verdict: 'wait',
+      saw: 'the host does not answer',
+      wanted: 'a requester that is known',
+      forced: false,
+      reason: {
+        code: 'check_unavailable',
+        text: 'Who asks for this could not be read: the host does not answer.',
+        since: NOW,
+        until: null,
+        waitingFor: [],
+        action: { text: 'Nothing to do; it is read again.', command: null, url: null },
+      },
+    })
+  })
+})
+
+describe('the config repository', () => {
+  it('refuses a request that brings rules along, and says what to do', () => {
+    const origin: RequestOrigin = { kind: 'pull_request', facts: pull(), content: { blobAt: new Map() }, changesRules: true }
+    expect(decide(input(from(origin))).decision).toMatchObject({ verdict: 'deny', reason: { code: 'rules_changed_together' } })
+    expect(gateOf('request', from(origin))).toMatchObject({
+      verdict: 'deny',
+      forced: false,
+      saw: 'rules and request in one pull request',
+      wanted: 'requests alone',
+      reason: {
+        text: expect.stringContaining('changes rules and asks for a deploy under them'),
+        action: { text: 'Move the request into a pull request of its own.' },
+      },
+    })
+  })
+
+  it('holds everything while it is frozen, with the reason of that', () => {
+    const frozen = reasonOf('config_frozen', 'The history was rewritten.', NOW - DAY_MS)
+    const config = { provider: 'github', branch: 'main', frozen }
+    expect(decide(input({ config })).decision).toMatchObject({ verdict: 'wait', reason: frozen })
+    expect(gateOf('freeze', { config })).toEqual({
+      gate: 'freeze',
+      verdict: 'wait',
+      reason: frozen,
+      saw: 'the config repository is frozen',
+      wanted: 'no freeze',
+      forced: false,
+    })
   })
 })
 
@@ -116,14 +192,24 @@ describe('approvals', () => {
     const none = { needed: 2, approvers: [], objectors: [], eligible: [], reviews: [] }
     expect(counted(from({ kind: 'local', authorEmail: 'alice@acme.test' }))).toEqual(none)
     expect(counted(from({ kind: 'direct_push' }))).toEqual(none)
-    expect(counted({ config: { provider: null, branch: 'main', frozen: null } })).toEqual(none)
+    const reviewer = { provider: 'github', login: 'bob', id: accountId('bob'), kind: 'user' as const }
+    const commit = pull().headSha
+    const review = { id: '1', reviewer, state: 'approved' as const, commit, submittedAt: NOW, url: '' }
+    const blobAt = new Map([[commit, request.blob]])
+    const reviewed = from({ kind: 'pull_request', facts: pull({ reviews: [review] }), content: { blobAt }, changesRules: false })
+    const shown = { ...reviewed, pin: { ...decide(input(reviewed, approved)).pin!, since: NOW - DAY_MS } }
+    expect(counted(shown)?.approvers).toEqual([BOB])
+    expect(counted({ ...shown, config: { provider: null, branch: 'main', frozen: null } })).toEqual(none)
+  })
+
+  it('are not counted where none are asked for', () => {
+    expect(decide(input()).tally).toBeNull()
   })
 })
 
 describe('a promotion', () => {
   const promoting = withPolicy(policy(), { promoteFrom: 'stage' })
-  const order = (overrides: Partial<DecideInput>) =>
-    decide(input(overrides, promoting)).decision.gates.find(({ gate }) => gate === 'order')?.verdict
+  const order = (overrides: Partial<DecideInput>) => gateOf('order', overrides, promoting).verdict
 
   it('is there only when this very commit succeeded in the environment before', () => {
     expect(order({ promoted: new Set([SHA]) })).toBe('allow')
@@ -151,6 +237,12 @@ describe('the subject on show', () => {
     const looked = evidence()
     const { pin } = decide(input({ now: NOW - DAY_MS, evidence: looked }))
     expect(pin!.since).toBeGreaterThan(NOW - HOUR_MS)
+  })
+
+  it('is as old as the host says, cut to whole seconds, and as much older as our own clock has gone on since', () => {
+    const at = (now: number) => decide(input({ now })).pin!.since
+    expect(at(NOW)).toBe(NOW + SECOND_MS)
+    expect(at(NOW + HOUR_MS)).toBe(NOW + HOUR_MS + SECOND_MS)
   })
 
   it('is as old as the moment it was first looked at where nobody could have reviewed it', () => {

@@ -77,6 +77,7 @@ export function runFor(job: Job, overrides: Partial<Run> = {}): Run {
     endedAt: null,
     retryAt: null,
     claimedAt: null,
+    checkedOutSha: null,
     connection: null,
     ...overrides,
   }

@@ -3,12 +3,39 @@ import { describe, expect, it } from 'vitest'
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../../controller/clock.ts'
 import type { PastRun } from '../../controller/jobs/evidence.ts'
 import { JOB_STATUSES, type Job, lockKey, type Run } from '../../controller/jobs/job.ts'
-import { MAX_ATTEMPTS, type Observed, type PlannedStep, plan, reasonOf } from '../../controller/jobs/plan.ts'
+import {
+  isOver,
+  MAX_ATTEMPTS,
+  mismatchEnd,
+  type Observed,
+  type PlannedStep,
+  plan,
+  reasonOf,
+  takesLock,
+  VISIBILITY_LAG_MS,
+} from '../../controller/jobs/plan.ts'
 import { mayMove } from '../../controller/jobs/transitions.ts'
 import type { DesiredState } from '../../controller/model/desired-state.ts'
 import { commitSha } from '../../controller/model/names.ts'
+import type { ReasonCode } from '../../controller/model/reason.ts'
 import type { Fact } from '../../controller/policy/decision.ts'
-import { BLOB, environment, finding, known, NOW, policy, prodPolicy, SHA, success, unknown } from '../policy/fixtures.ts'
+import {
+  BLOB,
+  ciEvidence,
+  deployWindow,
+  environment,
+  finding,
+  hold,
+  known,
+  NOW,
+  OTHER_SHA,
+  policy,
+  prodPolicy,
+  resolved,
+  SHA,
+  success,
+  unknown,
+} from '../policy/fixtures.ts'
 import { evidence, jobFor, observed, openDesired, requestNumber, runFor, TIMING } from './fixtures.ts'
 
 const first = requestNumber(1)
@@ -124,6 +151,119 @@ describe('the queue of an environment', () => {
   })
 })
 
+describe('a dry run in the queue', () => {
+  const dry = requestNumber(1, { type: 'dry_run' })
+  const jobs = [jobFor(dry), jobFor(second)]
+  const desired = openDesired([dry, second])
+
+  it('stands in nobody’s way, whether its facts are still read, read once more, or let it start', () => {
+    const unread = observed(jobs, { evidence: new Map([[jobs[1]!.id, evidence()]]) })
+    expect(steps(desired, unread)).toEqual(['r1 gather', 'r2 start'])
+    const before = evidence({ at: NOW - SECOND_MS })
+    const reread = observed(jobs, {
+      evidence: new Map([jobs[0]!.id, jobs[1]!.id].map((id, index) => [id, index === 0 ? before : evidence()])),
+    })
+    expect(steps(desired, reread)).toEqual(['r1 gather', 'r2 start'])
+    expect(steps(desired, observed(jobs))).toEqual(['r1 start', 'r2 start'])
+  })
+
+  it('starts while it is not known whether another job runs', () => {
+    const unasked = evidence({ past: unknown('GitHub answered 502') })
+    const seen = observed(jobs, { evidence: new Map(jobs.map(({ id }, index) => [id, index === 0 ? evidence() : unasked])) })
+    expect(steps(desired, seen)).toEqual(['r1 start', 'r2 waits as queued: check_unavailable'])
+  })
+
+  it('takes no lock, nor does a request for an environment that is not there', () => {
+    expect(takesLock(desired, dry)).toBe(false)
+    expect(takesLock(desired, second)).toBe(true)
+    expect(takesLock({ ...desired, environments: new Map() }, second)).toBe(false)
+  })
+})
+
+describe('a job that is not ready', () => {
+  const green = environment({ policy: policy({ requireCiSuccess: true }) })
+  const desired = openDesired([first, second, third], { environments: new Map([[green.key, green]]) })
+  const jobs = [first, second, third].map((request) => jobFor(request))
+
+  it('is passed by one behind it on its own environment', () => {
+    const red = evidence({ ci: ciEvidence([]) })
+    const seen = observed(jobs, { evidence: new Map(jobs.map(({ id }, index) => [id, index === 0 ? red : evidence()])) })
+    expect(steps(desired, seen)).toEqual(['r1 waits as queued: ci_missing', 'r2 start', 'r3 waits as queued: queue_position'])
+  })
+
+  it('but for the lock keeps its place before those behind it', () => {
+    const holder = running(requestNumber(4))
+    const seen = observed([holder, ...jobs.slice(0, 2)], {
+      locks: heldBy(holder),
+      runs: new Map([[holder.id, [runFor(holder, { observedAt: NOW })]]]),
+    })
+    const all = { ...desired, requests: new Map([...desired.requests, [holder.requestPath, requestNumber(4)]]) }
+    expect(steps(all, seen)).toEqual(['r1 waits as queued: lock_held', 'r2 waits as queued: queue_position'])
+  })
+
+  it('begins to wait anew when it waits for something else, and goes on waiting for the same', () => {
+    const since = NOW - HOUR_MS
+    const about = (code: 'ci_missing' | 'ci_pending') => {
+      const one = jobFor(first, { reason: reasonOf(code, 'before', since) })
+      const [step] = plan(
+        desired,
+        observed([one], { evidence: new Map([[one.id, evidence({ ci: ciEvidence([]) })]]) }),
+        TIMING,
+        NOW,
+      )
+      return step?.kind === 'wait' ? step.reason : null
+    }
+    expect(about('ci_missing')).toMatchObject({ code: 'ci_missing', since })
+    expect(about('ci_pending')).toMatchObject({ code: 'ci_missing', since: NOW })
+  })
+
+  it('starts from the queue: one that waited for approvals goes there first, without its facts being read again', () => {
+    const at = NOW - SECOND_MS
+    const waited = jobFor(first, { status: 'waiting_approval', reason: reasonOf('frozen', 'x', at) })
+    const seen = observed([waited], { evidence: new Map([[waited.id, evidence({ at, lookedAt: at })]]) })
+    expect(plan(openDesired([first]), seen, TIMING, NOW)).toMatchObject([
+      {
+        kind: 'wait',
+        status: 'queued',
+        reason: { code: 'ready', since: NOW, text: expect.stringContaining('it starts next'), action: null },
+      },
+    ])
+  })
+})
+
+describe('a refusal', () => {
+  const off = environment({ policy: policy(), enabled: false })
+  const desired = openDesired([first], { environments: new Map([[off.key, off]]) })
+  const refusedAfter = (age: number, code: 'frozen' | 'queue_position' = 'frozen') => {
+    const at = NOW - age
+    const one = jobFor(first, { reason: reasonOf(code, 'x', at) })
+    return steps(desired, observed([one], { evidence: new Map([[one.id, evidence({ at, lookedAt: at })]]) }))
+  }
+
+  it('needs facts that are young, but not those of this very moment', () => {
+    expect(refusedAfter(SECOND_MS)).toEqual(['r1 ends failed: environment_disabled'])
+    expect(refusedAfter(TIMING.evidenceMaxAgeMs)).toEqual(['r1 ends failed: environment_disabled'])
+    expect(refusedAfter(TIMING.evidenceMaxAgeMs + 1)).toEqual(['r1 gather'])
+  })
+
+  it('of what stood in line needs facts of this moment, since nobody reads any there', () => {
+    expect(refusedAfter(SECOND_MS, 'queue_position')).toEqual(['r1 gather'])
+  })
+})
+
+describe('a rollback without a ref', () => {
+  it('goes to the commit before the present one', () => {
+    const back = requestNumber(1, { type: 'rollback', ref: null })
+    const seen = observed([jobFor(back)], {
+      successes: new Map([[back.key, [success(), success({ jobId: 'older', sha: OTHER_SHA })]]]),
+      evidence: new Map([[jobFor(back).id, evidence({ ref: resolved({ sha: OTHER_SHA }) })]]),
+    })
+    expect(plan(openDesired([back]), seen, TIMING, NOW)).toMatchObject([
+      { kind: 'start', decided: { target: { type: 'sha', name: OTHER_SHA } } },
+    ])
+  })
+})
+
 describe('an environment without a lock', () => {
   const free = environment({ policy: policy(), lockStrategy: 'none' })
   const desired = openDesired([first, second], { environments: new Map([[free.key, free]]) })
@@ -224,14 +364,132 @@ describe('a job that may have run unseen', () => {
     expect(about(nothing(NOW - HOUR_MS, 'there are more runs than GitHub lists'))).toEqual(['r1 ends expired: past_unknown'])
   })
 
-  it('waits for a run of the last moment to show', () => {
-    const young = jobFor(first, { createdAt: NOW - MINUTE_MS })
-    expect(about(nothing(), young)).toEqual(['r1 waits as queued: check_unavailable'])
+  it('waits for a run of the last moment to show, and no longer', () => {
+    const young = (age: number) => jobFor(first, { createdAt: NOW - age })
+    expect(about(nothing(), young(VISIBILITY_LAG_MS - 1))).toEqual(['r1 waits as queued: check_unavailable'])
+    expect(about(nothing(), young(VISIBILITY_LAG_MS))).toEqual(['r1 start'])
+    const seen = observed([young(0)], { evidence: new Map([[job.id, evidence({ past: nothing() })]]) })
+    expect(plan(desired, seen, TIMING, NOW)).toMatchObject([
+      {
+        kind: 'wait',
+        reason: { until: NOW + VISIBILITY_LAG_MS, action: { text: expect.stringContaining('asked again by itself') } },
+      },
+    ])
+  })
+
+  it('is too old from the moment on at which a request would expire', () => {
+    const expiryMs = desired.repository.approvalExpiryMs
+    expect(about(nothing(NOW - expiryMs + 1))).toEqual(['r1 start'])
+    expect(about(nothing(NOW - expiryMs))).toEqual(['r1 ends expired: past_unknown'])
+  })
+
+  it('says, where nobody can tell, why that is', () => {
+    const words = (past: Fact<PastRun>) => {
+      const [step] = plan(desired, observed([job], { evidence: new Map([[job.id, evidence({ past })]]) }), TIMING, NOW)
+      return step?.kind === 'end' ? step.reason : null
+    }
+    expect(words(nothing(LONG_AGO))?.text).toContain('long before that, and no run with its JOB_ID was found.')
+    expect(words(nothing(NOW - HOUR_MS, 'GitHub lists no more'))).toMatchObject({
+      text: expect.stringContaining('before that, and GitHub lists no more.'),
+      action: { text: expect.stringContaining('Look at the provider for this JOB_ID') },
+    })
+  })
+
+  it.each([
+    ['active', false],
+    ['success', true],
+    ['failed', true],
+    ['canceled', true],
+    ['timed_out', true],
+    ['vanished', false],
+  ] as const)('and whose run is %s is over: %s', (state, over) => {
+    expect(isOver({ state, externalAttempt: 1, url: null, detail: null })).toBe(over)
+  })
+
+  it('keeps its place in line while it waits or is taken over, and gives it up when it ends', () => {
+    const behind = jobFor(second)
+    const both = openDesired([first, second])
+    const beside = (past: Fact<PastRun>, overrides: Partial<Observed> = {}) =>
+      steps(
+        both,
+        observed([job, behind], {
+          evidence: new Map([
+            [job.id, evidence({ past })],
+            [behind.id, evidence()],
+          ]),
+          ...overrides,
+        }),
+      )
+    expect(beside(unknown('GitHub answered 502'))).toEqual([
+      'r1 waits as queued: check_unavailable',
+      'r2 waits as queued: queue_position',
+    ])
+    expect(beside(found('active'))).toEqual(['r1 adopt', 'r2 waits as queued: queue_position'])
+    expect(beside(nothing(LONG_AGO))).toEqual(['r1 ends expired: past_unknown', 'r2 start'])
+  })
+
+  it('as a dry run holds back what is behind it, but not by its place in line', () => {
+    const dry = requestNumber(1, { type: 'dry_run' })
+    const jobs = [jobFor(dry), jobFor(second)]
+    const unasked = evidence({ past: unknown('GitHub answered 502') })
+    const seen = observed(jobs, { evidence: new Map(jobs.map(({ id }, index) => [id, index === 0 ? unasked : evidence()])) })
+    expect(steps(openDesired([dry, second]), seen)).toEqual(
+      Array.from(['r1', 'r2'], (name) => `${name} waits as queued: check_unavailable`),
+    )
+  })
+
+  it('changes nothing for one before it that waits for something else', () => {
+    const green = environment({ policy: policy({ requireCiSuccess: true }) })
+    const jobs = [jobFor(first), jobFor(second)]
+    const facts = [evidence({ ci: ciEvidence([]) }), evidence({ past: unknown('GitHub answered 502') })]
+    const seen = observed(jobs, { evidence: new Map(jobs.map(({ id }, index) => [id, facts[index]!])) })
+    expect(steps(openDesired([first, second], { environments: new Map([[green.key, green]]) }), seen)[0]).toBe(
+      'r1 waits as queued: ci_missing',
+    )
   })
 
   it('starts whatever the list says when it came after this controller began', () => {
     const later = jobFor(first, { acceptedCommit: commitSha('e'.repeat(40)) })
     expect(about(nothing(LONG_AGO), later)).toEqual(['r1 start'])
+  })
+
+  it('is asked about before it ends for want of its request, and its run is taken over', () => {
+    const deleted = openDesired([second])
+    const behind = jobFor(second)
+    const all = (past: Fact<PastRun> | null, overrides: Partial<Observed> = {}) =>
+      steps(
+        deleted,
+        observed([job, behind], {
+          evidence: new Map([job, behind].map((one) => [one.id, evidence({ past: one === job ? past : null })])),
+          ...overrides,
+        }),
+      )
+    expect(steps(deleted, observed([job, behind], { witnessed: new Set([behind.id]), evidence: new Map() }))).toEqual([
+      'r1 gather',
+      'r2 gather',
+    ])
+    expect(all(unknown('GitHub answered 502'))).toEqual(['r1 stay', 'r2 waits as queued: queue_position'])
+    expect(all(found('active'))[0]).toBe('r1 adopt')
+    expect(all(found('active'), held)[0]).toBe('r1 stay')
+    expect(all(found('active'), { nudged: new Set([job.id]), tickStartedAt: NOW + 1 })[0]).toBe('r1 gather')
+    expect(all(nothing())[0]).toBe('r1 ends canceled: request_deleted')
+    expect(all(nothing(LONG_AGO))[0]).toBe('r1 ends expired: past_unknown')
+  })
+
+  it('ends for want of its request without a question when it cannot have run, or there is nobody to ask', () => {
+    const witnessed = observed([job], { witnessed: new Set([job.id]), evidence: new Map() })
+    expect(steps(openDesired([]), witnessed)).toEqual(['r1 ends canceled: request_deleted'])
+    expect(steps(openDesired([]), observed([job]))).toEqual(['r1 ends canceled: request_deleted'])
+    const nowhere = openDesired([], { environments: new Map() })
+    expect(steps(nowhere, observed([job], { witnessed: new Set(), evidence: new Map() }))).toEqual([
+      'r1 ends canceled: request_deleted',
+    ])
+  })
+
+  it('takes a run over without a lock where none is needed', () => {
+    const dry = jobFor(first, { type: 'dry_run' })
+    const past = evidence({ past: found('active') })
+    expect(steps(openDesired([]), observed([dry], { ...held, evidence: new Map([[dry.id, past]]) }))).toEqual(['r1 adopt'])
   })
 
   it('holds back what is behind it on its environment until that is known', () => {
@@ -250,6 +508,43 @@ describe('a job that may have run unseen', () => {
 })
 
 describe('facts', () => {
+  const about = (code: ReasonCode, overrides: Partial<Observed>, lookedAt: number) => {
+    const job = jobFor(first, { reason: reasonOf(code, 'x', NOW - HOUR_MS) })
+    const seen = observed([job], { evidence: new Map([[job.id, evidence({ at: NOW, lookedAt })]]), ...overrides })
+    return plan(openDesired([first]), seen, TIMING, NOW).map((step) =>
+      step.kind === 'gather' ? `gather, fresh: ${step.fresh}` : step.kind,
+    )
+  }
+  const id = jobFor(first).id
+
+  it('are all read anew where there are none, and after a nudge, unless they were looked at in this very pass', () => {
+    expect(plan(openDesired([first]), observed([jobFor(first)], { evidence: new Map() }), TIMING, NOW)).toMatchObject([
+      { kind: 'gather', fresh: true },
+    ])
+    expect(about('frozen', { nudged: new Set([id]) }, NOW - 1)).toEqual(['gather, fresh: true'])
+    expect(about('frozen', { nudged: new Set([id]) }, NOW)).toEqual(['start'])
+  })
+
+  it('are only looked at when something stirred, or half a poll after the last look while an answer is awaited', () => {
+    expect(about('frozen', { stirred: new Set([id]) }, NOW - 1)).toEqual(['gather, fresh: false'])
+    expect(about('frozen', {}, NOW - HOUR_MS)).toEqual(['start'])
+    expect(about('ci_pending', {}, NOW - TIMING.pollMs / 2)).toEqual(['gather, fresh: false'])
+    expect(about('ci_pending', {}, NOW - TIMING.pollMs / 2 + 1)).toEqual(['start'])
+  })
+
+  it.each([
+    'approval_missing',
+    'ci_pending',
+    'ci_missing',
+    'check_unavailable',
+    'evidence_stale',
+    'ready',
+    'requester_unknown',
+    'ref_missing',
+  ] as const)('are looked at again and again while a job waits because of %s', (code) => {
+    expect(about(code, {}, NOW - TIMING.pollMs)).toEqual(['gather, fresh: false'])
+  })
+
   it('are read again before a start when they have grown old', () => {
     const job = jobFor(first)
     const old = NOW - 31 * SECOND_MS
@@ -348,6 +643,18 @@ describe('requests that cannot run', () => {
     expect(steps(desired, since(7 * DAY_MS))).toEqual(['r1 ends expired: approval_expired'])
   })
 
+  it('expire as late when they wait for a window or the end of a freeze', () => {
+    const shut = environment({ policy: policy({ window: deployWindow({ days: ['Sun'] }) }) })
+    const aged = (age: number, code: ReasonCode, desired: DesiredState) =>
+      steps(desired, observed([jobFor(first, { reason: reasonOf(code, 'x', NOW - age) })]))
+    const closed = openDesired([first], { environments: new Map([[shut.key, shut]]) })
+    expect(aged(7 * DAY_MS - 1, 'window_closed', closed)).toEqual(['r1 waits as queued: window_closed'])
+    expect(aged(7 * DAY_MS, 'window_closed', closed)).toEqual(['r1 ends expired: queue_expired'])
+    const held = openDesired([first], { holds: [hold()] })
+    expect(aged(7 * DAY_MS - 1, 'held', held)).toEqual(['r1 waits as queued: held'])
+    expect(aged(7 * DAY_MS, 'held', held)).toEqual(['r1 ends expired: queue_expired'])
+  })
+
   it('expire sooner when they wait for a machine, and say that it was the queue', () => {
     const held = jobFor(first, { reason: reasonOf('check_unavailable', 'x', NOW - DAY_MS) })
     const seen = observed([held], { evidence: new Map([[held.id, evidence({ ref: unknown() })]]) })
@@ -367,6 +674,49 @@ describe('requests that cannot run', () => {
     expect(
       reasonIn(openDesired([first], { environments: new Map(), unusableEnvironments: new Map([[first.key, []]]) })),
     ).toMatchObject({ text: 'shop/prod cannot be used.', action: null })
+  })
+})
+
+describe('the end of a request that cannot run', () => {
+  const mistaken = { ...finding('projects/shop/x.yaml', 'the key `polcy` is not known'), help: 'did you mean `policy`?' }
+  const unusable = { path: first.path, blob: first.blob, project: 'shop', environment: 'prod', findings: [mistaken] }
+  const where = 'the key `polcy` is not known (projects/shop/x.yaml:1)'
+  it.each<[string, DesiredState, string, string | null]>([
+    ['deleted', openDesired([]), 'The request file requests/shop/prod/r1.yaml was deleted.', null],
+    [
+      'unusable',
+      openDesired([], { unusableRequests: new Map([[first.path, unusable]]) }),
+      `The request file cannot be used: ${where}.`,
+      'did you mean `policy`?',
+    ],
+    [
+      'unusable of its environment',
+      openDesired([first], { environments: new Map(), unusableEnvironments: new Map([[first.key, [mistaken]]]) }),
+      `shop/prod cannot be used: ${where}.`,
+      'did you mean `policy`?',
+    ],
+    ['environment', openDesired([first], { environments: new Map() }), 'Project shop has no environment prod.', null],
+    ['project', openDesired([first], { environments: new Map(), projects: new Map() }), 'There is no project shop.', null],
+  ])('names what is wrong: %s', (_, desired, text, help) => {
+    const [step] = plan(desired, observed([jobFor(first)]), TIMING, NOW)
+    const action = help === null ? null : { text: help, command: null, url: null }
+    expect(step).toMatchObject({ kind: 'end', run: null, decided: null })
+    expect(step?.kind === 'end' && step.reason).toMatchObject({ text, action, since: NOW, until: null, waitingFor: [] })
+  })
+
+  it('by waiting says since when and for what', () => {
+    const held = jobFor(first, { reason: reasonOf('check_unavailable', 'x', NOW - DAY_MS) })
+    const seen = observed([held], { evidence: new Map([[held.id, evidence({ ref: unknown() })]]) })
+    expect(plan(openDesired([first]), seen, TIMING, NOW)).toMatchObject([
+      {
+        reason: {
+          text: expect.stringMatching(
+            /^It waited since 2026-11-17T10:00:00.000Z and nothing changed: Where .* points could not be read/,
+          ),
+          action: { text: 'Add a new request if it is still wanted.', command: null, url: null },
+        },
+      },
+    ])
   })
 })
 
@@ -484,6 +834,30 @@ describe('a running job', () => {
     ])
   })
 
+  it('is looked for as long as a run may take when its pipeline spoke of another commit, and asked to stop once it is known', () => {
+    const other = commitSha('f'.repeat(40))
+    const pin = { digest: 'd', sha: SHA, since: NOW } as NonNullable<typeof job.pin>
+    const lost = { state: 'unknown', externalId: null, checkedOutSha: other } as const
+    expect(steps(desired, withRun({ ...lost, observedAt: NOW + 10 * MINUTE_MS }, { pin }), NOW + 11 * MINUTE_MS)).toEqual([
+      'r1 look_up',
+    ])
+    expect(steps(desired, withRun({ checkedOutSha: other }, { pin }))).toEqual(['r1 cancel'])
+    expect(steps(desired, withRun({ checkedOutSha: SHA }, { pin }))).toEqual(['r1 observe'])
+  })
+
+  it('of a dry run is only looked at, whatever it checked out: nobody but its pipeline stops it', () => {
+    const pin = { digest: 'd', sha: SHA, since: NOW } as NonNullable<typeof job.pin>
+    const dry = withRun({ checkedOutSha: commitSha('f'.repeat(40)) }, { pin, type: 'dry_run' })
+    expect(steps(desired, dry)).toEqual(['r1 observe'])
+  })
+
+  it('is no success when it went on to its end with another commit, and canceled when it did not', () => {
+    const mismatch = { approved: SHA, checkedOut: commitSha('f'.repeat(40)) }
+    expect(mismatchEnd(mismatch, 'success', NOW)).toMatchObject({ status: 'failed', reason: { code: 'commit_mismatch' } })
+    for (const status of ['failed', 'canceled'] as const)
+      expect(mismatchEnd(mismatch, status, NOW)).toMatchObject({ status: 'canceled', reason: { code: 'commit_mismatch' } })
+  })
+
   it('is tried again after a definite refusal, at most a fixed number of times', () => {
     expect(steps(desired, withRun({ state: 'refused', retryAt: NOW + 1 }))).toEqual([])
     expect(steps(desired, withRun({ state: 'refused', retryAt: NOW }))).toEqual(['r1 retry'])
@@ -506,6 +880,69 @@ describe('a running job', () => {
     expect(steps(desired, { ...silent(NOW), ...asked }, late)).toEqual(['r1 ends failed: provider_unreachable'])
     expect(steps(desired, { ...silent(NOW + MINUTE_MS), ...asked }, late)).toEqual(['r1 cancel'])
     expect(steps(desired, silent(NOW), late)).toEqual(['r1 cancel'])
+  })
+
+  it('is not given up for a provider that was out of reach before it began', () => {
+    const seen = withRun({ observedAt: NOW - MINUTE_MS }, unreachableSince(NOW - 2 * HOUR_MS))
+    expect(steps(desired, { ...seen, unanswered: new Set([job.id]) })).toEqual(['r1 observe'])
+  })
+
+  it('is not given up for another reason that is as old', () => {
+    const seen = withRun({ observedAt: NOW - MINUTE_MS }, { reason: reasonOf('run_active', 'under way', NOW - HOUR_MS) })
+    expect(steps(desired, { ...seen, unanswered: new Set([job.id]) }, NOW + HOUR_MS)).toEqual(['r1 cancel'])
+  })
+
+  it('is asked to stop when somebody asked for that, and says so', () => {
+    expect(plan(desired, withRun({}, { cancelRequestedAt: NOW }), TIMING, NOW)).toMatchObject([
+      {
+        kind: 'cancel',
+        reason: { code: 'cancel_pending', text: expect.stringContaining('the lock is held until it has'), action: null },
+      },
+    ])
+    const late = NOW + HOUR_MS
+    expect(plan(desired, withRun({ observedAt: late - MINUTE_MS }), TIMING, late)).toMatchObject([
+      { kind: 'cancel', reason: { code: 'run_timed_out', text: expect.stringContaining('alive after 60 minutes') } },
+    ])
+  })
+
+  it('that is given up says what was the last heard of it, and what to look at', () => {
+    const late = NOW + HOUR_MS
+    const silent = { ...withRun({ observedAt: NOW }, unreachableSince(NOW)), unanswered: new Set([job.id]) }
+    expect(plan(desired, silent, TIMING, late)).toMatchObject([
+      {
+        kind: 'end',
+        reason: {
+          text: expect.stringContaining('out of reach since 2026-11-18T10:00:00.000Z'),
+          action: { text: 'Look at the provider before the next deploy.' },
+        },
+      },
+    ])
+    const lost = withRun({ state: 'unknown', externalId: null, observedAt: late - SECOND_MS })
+    expect(plan(desired, lost, TIMING, late)).toMatchObject([
+      { kind: 'end', reason: { action: { text: 'Look at the provider for this JOB_ID, then add a new request.' } } },
+    ])
+  })
+
+  it('that was refused says what the provider said', () => {
+    const words = (detail: string | null) => {
+      const [step] = plan(desired, withRun({ state: 'refused', retryAt: null, detail }), TIMING, NOW)
+      return step?.kind === 'end' ? step.reason.text : null
+    }
+    expect(words('HTTP 422')).toBe('The provider did not start a run: HTTP 422.')
+    expect(words(null)).toBe('The provider did not start a run: no reason given.')
+  })
+
+  it('is measured to the moment', () => {
+    const refused = { state: 'refused', retryAt: NOW, intendedAt: NOW - HOUR_MS } as const
+    expect(steps(desired, withRun(refused))).toEqual(['r1 ends failed: provider_unreachable'])
+    expect(steps(desired, withRun({ ...refused, intendedAt: NOW - HOUR_MS + 1 }))).toEqual(['r1 retry'])
+    const lost = { state: 'unknown', externalId: null, sendDeadline: NOW } as const
+    expect(steps(desired, withRun({ ...lost, observedAt: NOW - TIMING.runPollMs }))).toEqual(['r1 look_up'])
+    const late = NOW + HOUR_MS
+    expect(steps(desired, withRun({ ...lost, observedAt: NOW + VISIBILITY_LAG_MS }), late)).toEqual([
+      'r1 ends failed: trigger_outcome_unknown',
+    ])
+    expect(steps(desired, withRun({ ...lost, observedAt: NOW + VISIBILITY_LAG_MS - 1 }), late)).toEqual(['r1 look_up'])
   })
 
   it('is asked about first by a controller that was away for longer than a run may take', () => {

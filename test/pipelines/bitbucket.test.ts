@@ -107,7 +107,7 @@ describe('the pipelines of Bitbucket that people copy', () => {
   it('ask before they act where the project has callbacks, by a name of their own', async () => {
     const callback = { url: `${server.url}/callbacks/jobs/${JOB}`, token: TOKEN }
     const { made, log } = await ran({ callback })
-    expect(heard).toContainEqual({ type: 'claim', run: `${made?.steps[0]?.uuid}/1` })
+    expect(heard).toContainEqual({ type: 'claim', run: `${made?.steps[0]?.uuid}/1`, sha })
     expect(log).toContain(`by ${JOB}: one`)
     expect(made).toMatchObject({ word: 'SUCCESSFUL', secured: new Set(['CALLBACK_TOKEN']) })
   })

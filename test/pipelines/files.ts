@@ -2,10 +2,12 @@ import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join, resolve } from 'node:path'
+import type { Forge } from '../sandbox/forge.ts'
 
 /** The files that people copy into their repositories. */
 export const PIPELINES = resolve(import.meta.dirname, '../../example-config/pipelines')
 export const GATE = join(PIPELINES, 'draven-gate.sh')
+export const AT_COMMIT = join(PIPELINES, 'at-commit.sh')
 export const RUN = join(PIPELINES, 'deploy/run.sh')
 
 /** For `describe.skipIf(noCurl)`: the gate is a shell script. Where CI wants everything to run (CI_DATABASES=required) it fails. */
@@ -20,6 +22,11 @@ function whyNoCurl(): boolean {
 
 export function pipelineFile(name: string): string {
   return readFileSync(join(PIPELINES, name), 'utf8')
+}
+
+/** Where a runner that may read a repository fetches it from. */
+export function fetchUrl(forge: Forge, repo: string): string {
+  return Object.assign(new URL(forge.gitUrl(repo)), { username: 'x-access-token', password: forge.token('alice') }).href
 }
 
 /** A port that was free a moment ago: pipelines must be told an address before anything listens there. */

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -77,7 +77,42 @@ describe.skipIf(noCurl).each(['sh', 'bash'])('the gate script under %s', (shell)
 
   it('is told to go on, and says so', async () => {
     expect(await gate(['claim'])).toMatchObject({ code: 0, stderr: 'draven: go on\n' })
-    expect(heard).toEqual([{ type: 'claim', run: 'run "1"' }])
+    expect(heard).toEqual([{ type: 'claim', run: 'run "1"', sha: null }])
+  })
+
+  it('tells which commit is checked out where it stands, detached or not, and none where nothing is', async () => {
+    const git = (...args: string[]) =>
+      execFileSync('git', ['-C', folder, '-c', 'user.name=a', '-c', 'user.email=a@b', ...args], { encoding: 'utf8' }).trim()
+    git('init', '-q', '-b', 'main')
+    await gate(['claim'])
+    git('commit', '-q', '--allow-empty', '-m', 'one')
+    const one = git('rev-parse', 'HEAD')
+    await gate(['claim'])
+    git('commit', '-q', '--allow-empty', '-m', 'two')
+    // What a name stands for is not asked of Git's guesses.
+    git('update-ref', 'refs/heads/HEAD', 'HEAD')
+    git('checkout', '-q', '--detach', one)
+    await gate(['run', '--', 'true'])
+    expect(heard.flatMap((message) => (message.type === 'claim' ? [message.sha] : []))).toEqual([null, one, one])
+  })
+
+  it('does nothing, and says which commit is wrong, when it is told so', async () => {
+    const reason = `This run has checked out ${'f'.repeat(40)}, not the approved commit ${'a'.repeat(40)}.`
+    answer = () => ({ kind: 'stop', code: 'commit_mismatch', reason })
+    const ran = await gate(['run', '--', script('echo acted')])
+    expect(ran).toMatchObject({ code: 1, stdout: '', stderr: `draven: stop: ${reason}\n` })
+    expect(result()).toEqual({ type: 'result', run: 'run "1"', result: 'canceled', text: reason })
+  })
+
+  it.each([
+    ['is taken', (): CallbackAnswer => ({ kind: 'accepted' })],
+    ['is refused as well', () => STOP],
+    ['gets no answer', () => new Error('disk full')],
+  ])('does nothing once it was told to stop, also when what it says of that %s', async (_, afterwards) => {
+    answer = () => (heard.length > 1 ? afterwards() : STOP)
+    const ran = await gate(['run', '--', script('echo acted')])
+    expect(ran).toMatchObject({ code: 1, stdout: '' })
+    expect(result()).toMatchObject({ result: 'canceled' })
   })
 
   it('stops with the reason when it is told to', async () => {

@@ -1,28 +1,38 @@
+import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { requestFile, SHOP_PROJECT, SHOP_REPO } from '../scenarios/config-files.ts'
-import { openScene, type Scene } from '../scenarios/scene.ts'
-import { GATE, noCurl, pipelineFile, RUN, reachable } from './files.ts'
+import { draven } from '../cli/run.ts'
+import { CONFIG_REPO, environmentFile, requestFile, SHOP_PROJECT, SHOP_REPO } from '../scenarios/config-files.ts'
+import { green, openScene, type Scene } from '../scenarios/scene.ts'
+import { fetchUrl, GATE, noCurl, pipelineFile, RUN, reachable } from './files.ts'
 
-/** The workflow that people copy, with copies in the place of check-outs, which the emulated runner does not make. */
-function workflow(): string {
-  const checkOut = /- uses: actions\/checkout@v4\n +with: \{ path: (\w+)[^\n]*\n/g
+/** The workflow that people copy, with what `actions/checkout` does written out, since the emulated runner has no actions. */
+function workflow(repository: string): string {
+  const checkOut = /- uses: actions\/checkout@v4\n +with: \{ path: (\w+)(?:, ref: '([^']+)')? \}\n/g
   return pipelineFile('github.yml').replace(
     checkOut,
-    (_, folder: string) => `- run: mkdir -p ${folder}/deploy && cp ${folder === 'pipeline' ? GATE : RUN} ${folder}/deploy/\n`,
+    (_, folder: string, ref = 'main') =>
+      `- run: git clone -q --no-checkout ${repository} ${folder} && git -C ${folder} checkout -q --detach ${ref}\n`,
   )
 }
+
+const runs = (file: string) => ({ mode: '100755', content: readFileSync(file, 'utf8') }) as const
 
 describe.skipIf(noCurl)('the workflow for GitHub, with the gate, against a real controller', () => {
   let scene: Scene
   beforeAll(async () => {
-    const project = SHOP_PROJECT.replace('  pipelines:', '  callbacks: true\n  pipelines:')
-    scene = await openScene({ idle: true, actions: 'process', config: { 'projects/shop/project.yaml': project } })
-    await scene.forge.commit(
-      SHOP_REPO,
-      'main',
-      { '.github/workflows/deploy.yml': workflow() },
-      { as: 'alice', message: 'Pipeline' },
-    )
+    const project = SHOP_PROJECT.replace('  pipelines:', '  callbacks: true\n  pipelines:\n    lab: careless.yml')
+    const config = { 'projects/shop/project.yaml': project, 'projects/shop/environments/lab.yaml': environmentFile('stage') }
+    scene = await openScene({ idle: true, actions: 'process', config })
+    const definition = workflow(fetchUrl(scene.forge, SHOP_REPO))
+    const files = {
+      '.github/workflows/deploy.yml': definition,
+      '.github/workflows/careless.yml': definition.replaceAll(/\$\{\{ inputs\.SHA \}\}/g, 'main'),
+      'deploy/draven-gate.sh': runs(GATE),
+      'deploy/run.sh': runs(RUN),
+    }
+    await scene.forge.commit(SHOP_REPO, 'main', files, { as: 'alice', message: 'Pipeline' })
+    await scene.forge.commit(SHOP_REPO, 'develop', { 'deploy/run.sh': runs(RUN) }, { as: 'alice', message: 'Deploy' })
+    green(scene.forge, await scene.forge.sha(SHOP_REPO, 'refs/heads/develop'))
     await reachable(scene.env)
     await scene.begin()
   })
@@ -30,7 +40,10 @@ describe.skipIf(noCurl)('the workflow for GitHub, with the gate, against a real 
 
   const page = async (path: string) => {
     const answer = await fetch(`${scene.controller.url}/api/v1/jobs/${scene.jobId(path)}`)
-    return (await answer.json()) as { runs: { claimedAt: string | null }[]; lines: { stream: string; text: string }[] }
+    return (await answer.json()) as {
+      runs: { claimedAt: string | null; checkedOutSha: string | null }[]
+      lines: { stream: string; text: string }[]
+    }
   }
 
   it('asks before it acts, and everybody can read along', async () => {
@@ -38,8 +51,8 @@ describe.skipIf(noCurl)('the workflow for GitHub, with the gate, against a real 
     await scene.merge(await scene.propose({ [path]: requestFile('branch: develop') }))
     expect(await scene.ended(path)).toMatchObject({ status: 'success', attempt: 1 })
     const { runs, lines } = await page(path)
-    expect(runs).toMatchObject([{ claimedAt: expect.stringMatching(/^20/) }])
     const develop = await scene.forge.sha(SHOP_REPO, 'refs/heads/develop')
+    expect(runs).toMatchObject([{ claimedAt: expect.stringMatching(/^20/), checkedOutSha: develop }])
     expect(lines.map(({ text }) => text)).toEqual([
       `would bring develop (${develop}) to stage`,
       'hosts: shop-stage ',
@@ -49,6 +62,28 @@ describe.skipIf(noCurl)('the workflow for GitHub, with the gate, against a real 
     const html = await (await fetch(`${scene.controller.url}/jobs/${scene.jobId(path)}`)).text()
     expect(html).toContain('told to go on')
     expect(html).toContain('[shop-stage] task deploy')
+  })
+
+  it('does not act where it checked out something else than what was approved, and the job is canceled with both commits', async () => {
+    const path = 'requests/shop/lab/careless.yaml'
+    const approved = await scene.forge.sha(SHOP_REPO, 'refs/heads/develop')
+    const main = await scene.forge.sha(SHOP_REPO, 'refs/heads/main')
+    const pull = await scene.propose({ [path]: requestFile('branch: develop') })
+    await scene.merge(pull)
+    const job = await scene.ended(path)
+    expect(job).toMatchObject({ status: 'canceled', reason: { code: 'commit_mismatch' } })
+    expect(job.reason.text).toContain(`checked out ${main}, not the approved commit ${approved}`)
+    expect((await page(path)).lines).toMatchObject([
+      { stream: 'event', text: expect.stringContaining('This run has checked out') },
+    ])
+    const html = await (await fetch(`${scene.controller.url}/jobs/${job.id}`)).text()
+    const { stdout } = await draven(['explain', 'shop/lab', '--url', scene.controller.url], { clock: scene.clock })
+    for (const surface of [html, stdout]) expect(surface).toContain(`${main}, not the approved commit ${approved}`)
+    const comments = `${scene.forge.apiUrl}/repos/${CONFIG_REPO}/issues/${pull}/comments`
+    const headers = { authorization: `Bearer ${scene.forge.token('alice')}` }
+    const shown = async () => (await (await fetch(comments, { headers })).text()).includes('not the approved commit')
+    await scene.eventually('the comment', shown)
+    expect(await scene.controller.store.state.unit('test.locks', (tx) => tx.locks.all())).toEqual([])
   })
 
   it('does not act when somebody starts its run again', async () => {

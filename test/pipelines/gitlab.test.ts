@@ -75,7 +75,7 @@ describe.skipIf(noCurl)('the pipeline for GitLab, with the gate', () => {
     })
     expect(code).toBe(0)
     expect(heard).toEqual([
-      { type: 'claim', run: '5/6' },
+      { type: 'claim', run: '5/6', sha: told.SHA },
       { type: 'log', run: '5/6', lines: [{ stream: 'stdout', text: 'the old commit goes to prod as rollback' }] },
       { type: 'result', run: '5/6', result: 'succeeded', text: 'exit code 0' },
     ])

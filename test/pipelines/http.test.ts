@@ -2,13 +2,14 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { requestFile, SHOP_PROJECT } from '../scenarios/config-files.ts'
+import { CONFIG_REPO, requestFile, SHOP_PROJECT, SHOP_REPO } from '../scenarios/config-files.ts'
 import { openScene, type Scene } from '../scenarios/scene.ts'
-import { GATE, noCurl, PIPELINES, reachable } from './files.ts'
+import { AT_COMMIT, fetchUrl, GATE, noCurl, PIPELINES, reachable } from './files.ts'
 
 const SECRET = `whsec_${randomBytes(24).toString('base64')}`
 /** Deploys until it is told to end, where the ref says so. */
-const COMMAND = 'case "$REF" in develop) echo "bringing $SHA to $ENV";; *) echo waiting; sleep 60;; esac'
+const COMMAND =
+  'case "$REF" in develop) echo "bringing $(git rev-parse HEAD) to $ENV"; cat CHANGES.md;; *) echo waiting; sleep 60;; esac'
 
 describe.skipIf(noCurl)('the receiver for plain HTTP, with the gate, against a real controller', () => {
   let scene: Scene
@@ -16,7 +17,11 @@ describe.skipIf(noCurl)('the receiver for plain HTTP, with the gate, against a r
   let output = ''
 
   beforeAll(async () => {
-    receiver = spawn(process.execPath, [join(PIPELINES, 'http-receiver.mjs'), 'sh', GATE, 'run', '--', 'sh', '-c', COMMAND], {
+    // A receiver refuses what is not of today.
+    scene = await openScene({ idle: true, startAt: Date.now() })
+    const repository = fetchUrl(scene.forge, SHOP_REPO)
+    const command = ['sh', AT_COMMIT, repository, 'sh', GATE, 'run', '--', 'sh', '-c', COMMAND]
+    receiver = spawn(process.execPath, [join(PIPELINES, 'http-receiver.mjs'), ...command], {
       env: { PATH: process.env['PATH'], HOOK_SECRET: SECRET, PORT: '0' },
       stdio: ['ignore', 'pipe', 'inherit'],
     })
@@ -32,8 +37,7 @@ describe.skipIf(noCurl)('the receiver for plain HTTP, with the gate, against a r
       '  provider: github\n',
       `  provider: http\n  api_url: ${origin}/hooks\n  credential_ref: env:DRAVEN_SECRET_HOOK\n  callbacks: true\n  code: { provider: github }\n`,
     ).replaceAll('deploy.yml', 'shop/deploy')
-    // A receiver refuses what is not of today.
-    scene = await openScene({ idle: true, startAt: Date.now(), config: { 'projects/shop/project.yaml': project } })
+    await scene.forge.commit(CONFIG_REPO, 'main', { 'projects/shop/project.yaml': project }, { as: 'erin' })
     await reachable(scene.env)
     Object.assign(scene.env, { DRAVEN_SECRET_HOOK: SECRET, DRAVEN_ALLOWED_ORIGINS: origin })
     await scene.begin()
@@ -48,8 +52,9 @@ describe.skipIf(noCurl)('the receiver for plain HTTP, with the gate, against a r
     await scene.merge(await scene.propose({ [path]: requestFile('branch: develop') }))
     const job = await scene.ended(path)
     expect(job).toMatchObject({ status: 'success', attempt: 1 })
-    const { lines } = (await scene.controller.store.views.job(job.id))!
-    expect(lines.map(({ text }) => text)).toEqual([`bringing ${job.pin!.sha} to stage`, 'exit code 0'])
+    const { lines, runs } = (await scene.controller.store.views.job(job.id))!
+    expect(lines.map(({ text }) => text)).toEqual([`bringing ${job.pin!.sha} to stage`, 'develop', 'exit code 0'])
+    expect(runs).toMatchObject([{ checkedOutSha: job.pin!.sha }])
     expect(
       scene.controller.engine.connections.deployments(scene.controller.engine.memory.desired!.projects.get('shop')!),
     ).not.toBeNull()

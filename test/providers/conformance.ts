@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { PipelineProvider, RunObservation, Trigger } from '../../controller/jobs/executor.ts'
 import type { PipelineSelector } from '../../controller/model/desired-state.ts'
 import type { CallFaultKind } from '../sandbox/faults.ts'
+import { describeAnotherCommit } from './another-commit.ts'
 import { trigger as anyTrigger, SHA } from './fixtures.ts'
 import { describeOneRun } from './one-run.ts'
 import type { Wire } from './wire.ts'
@@ -244,5 +245,6 @@ export function describePipelines(name: string, claims: PipelineClaims, open: ()
     )
 
     describeOneRun(() => host, claims.good)
+    describeAnotherCommit(() => host, claims)
   })
 }

@@ -2,9 +2,10 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { MINUTE_MS, SECOND_MS } from '../../controller/clock.ts'
 import { isTerminal, type Job } from '../../controller/jobs/job.ts'
-import { type Bench, openBench } from '../reconcile/bench.ts'
+import type { Bench } from '../reconcile/bench.ts'
 import { requestFile } from '../scenarios/config-files.ts'
 import type { PipelineHost } from './conformance.ts'
+import { openHostBench } from './host-bench.ts'
 import type { Reach } from './wire.ts'
 
 /** Longer than any adapter waits for an answer here. */
@@ -145,16 +146,7 @@ export function describeOneRun(hostOf: () => PipelineHost, good: string): void {
 
     beforeAll(async () => {
       host = hostOf()
-      bench = await openBench()
-      bench.engine.clock = { now: () => host.now(), sleep: async () => {} }
-      const { pipeline, selector } = host
-      bench.engine.connections.pipeline = () => ({
-        start: (trigger) => pipeline.start({ ...trigger, ref: 'v1.4.2', refType: 'tag', selector }),
-        find: (query) => pipeline.find({ ...query, selector }),
-        doubt: (query) => pipeline.doubt({ ...query, selector }),
-        observe: ({ externalId }) => pipeline.observe({ externalId, selector }),
-        cancel: (run) => pipeline.cancel(run),
-      })
+      bench = await openHostBench(host)
     }, 60_000)
     beforeEach(() => {
       path = `requests/shop/stage/2026-11-21-${++rows}.yaml`

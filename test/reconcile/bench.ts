@@ -43,6 +43,8 @@ export interface FakeSource extends ConfigSource {
   fault: Error | null
   /** Commits that neither the mirror nor the host has any more. */
   gone: Set<CommitSha>
+  /** Thrown when one of them is asked for; null: that there is none. */
+  lost: Error | null
   /** Looks at a pull request's head at the remote. */
   headLooks: number
 }
@@ -161,13 +163,14 @@ function fakeSource(): { source: FakeSource; commit: Bench['commit'] } {
   }
   const at = (id: CommitSha) => {
     const found = source.gone.has(id) ? undefined : history.find((commit) => commit.id === id)
-    if (found === undefined) throw new Error(`no commit ${id}`)
+    if (found === undefined) throw source.lost ?? new Error(`no commit ${id}`)
     return found.files
   }
   const place = (id: CommitSha) => history.findIndex((commit) => commit.id === id)
   const source: FakeSource = {
     fault: null,
     gone: new Set(),
+    lost: null,
     headLooks: 0,
     async fetch() {
       if (source.fault) throw source.fault

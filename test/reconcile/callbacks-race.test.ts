@@ -42,7 +42,9 @@ describe.skipIf(noPostgres)('two controllers that pipelines ask at the same mome
   })
 
   it('tell one of many runs to go on, and all others to stop', async () => {
-    const asked = Array.from({ length: 16 }, (_, index) => desks[index % 2]!('a', TOKEN, { type: 'claim', run: `run ${index}` }))
+    const asked = Array.from({ length: 16 }, (_, index) =>
+      desks[index % 2]!('a', TOKEN, { type: 'claim', run: `run ${index}`, sha: null }),
+    )
     const answers = await Promise.all(asked)
     const count = (fits: (answer: CallbackAnswer) => boolean) => answers.filter(fits).length
     expect(count(({ kind }) => kind === 'accepted')).toBe(1)
@@ -58,7 +60,7 @@ describe.skipIf(noPostgres)('two controllers that pipelines ask at the same mome
       const [run] = await tx.runs.of([jobId('a')])
       return run!.claimedAt === null && (await tx.runs.update(run!, { state: 'refused' }))
     })
-    const [answer, givenUp] = await Promise.all([desks[0]!('a', TOKEN, { type: 'claim', run: 'run 1' }), giveUp])
+    const [answer, givenUp] = await Promise.all([desks[0]!('a', TOKEN, { type: 'claim', run: 'run 1', sha: null }), giveUp])
     expect([answer.kind, givenUp]).toSatisfy(([kind, gone]) => (kind === 'accepted') !== gone)
     const [run] = await one.state.unit('look', (tx) => tx.runs.of([jobId('a')]))
     expect(run!.claimedAt === null).toBe(run!.state === 'refused')

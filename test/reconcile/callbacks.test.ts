@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { MINUTE_MS } from '../../controller/clock.ts'
+import { RefusedFault, TransientFault } from '../../controller/errors.ts'
 import type { CallbackAnswer, CallbackMessage, CallbackOffer } from '../../controller/jobs/callback.ts'
+import { type CommitSha, commitSha } from '../../controller/model/names.ts'
 import { type CallbackDesk, callbackDesk } from '../../controller/reconcile/answer-callback.ts'
 import { redactor } from '../../controller/secrets/redaction.ts'
 import { configFiles, requestFile } from '../scenarios/config-files.ts'
@@ -56,7 +58,7 @@ describe('a pipeline that can ask back', () => {
     return bench.pipeline.started.at(-1)!.callback!
   }
   const say = async ({ token }: CallbackOffer, message: CallbackMessage) => desk((await bench.job(REQUEST)).id, token, message)
-  const claim = (offer: CallbackOffer, run = 'run 1') => say(offer, { type: 'claim', run })
+  const claim = (offer: CallbackOffer, run = 'run 1', sha: CommitSha | null = null) => say(offer, { type: 'claim', run, sha })
   const page = async () => (await bench.store.views.job((await bench.job(REQUEST)).id))!
   const actions = async () => (await page()).audit.map((row) => row.action)
 
@@ -89,13 +91,13 @@ describe('a pipeline that can ask back', () => {
     const offer = await begin()
     const { id } = await bench.job(REQUEST)
     expect(await claim({ ...offer, token: `${offer.token}x` })).toEqual(UNKNOWN)
-    expect(await desk(id.replace(/^./, 'f'), offer.token, { type: 'claim', run: 'run 1' })).toEqual(UNKNOWN)
+    expect(await desk(id.replace(/^./, 'f'), offer.token, { type: 'claim', run: 'run 1', sha: null })).toEqual(UNKNOWN)
     bench.pipeline.seen = { ...bench.pipeline.seen, state: 'success' }
     bench.clock.at += 20_000
     await bench.tick()
     expect((await bench.job(REQUEST)).status).toBe('success')
     for (const message of [
-      { type: 'claim', run: 'run 1' },
+      { type: 'claim', run: 'run 1', sha: null },
       { type: 'result', run: null, result: 'failed', text: null },
     ] as const)
       expect(await say(offer, message)).toEqual(UNKNOWN)
@@ -171,6 +173,114 @@ describe('a pipeline that can ask back', () => {
     expect(await bench.store.callbacks.of((await bench.job(REQUEST)).id)).toMatchObject([
       { result: 'succeeded', detail: 'all well' },
     ])
+  })
+
+  const actionsOf = async (pattern: RegExp) => (await actions()).filter((action) => pattern.test(action))
+  const OTHER = commitSha('f'.repeat(40))
+
+  it('that checked out another commit is refused and asked to stop, once, and canceled when it has', async () => {
+    const offer = await begin()
+    const { sha } = (await bench.job(REQUEST)).pin!
+    const refusal = {
+      kind: 'stop',
+      code: 'commit_mismatch',
+      reason: `This run has checked out ${OTHER}, not the approved commit ${sha}.`,
+    }
+    expect(await claim(offer, 'run 1', OTHER)).toEqual(refusal)
+    expect(await claim(offer, 'run 1', OTHER)).toEqual(refusal)
+    expect(await claim(offer, 'run 1', sha)).toEqual(refusal)
+    expect(await bench.run(REQUEST)).toMatchObject({ claimedAt: null, checkedOutSha: OTHER })
+    await bench.tick()
+    expect(bench.pipeline.calls).toContain('cancel')
+    expect(await bench.lockHeld()).toBe(true)
+    const asked = await bench.job(REQUEST)
+    expect(asked).toMatchObject({ status: 'running', reason: { code: 'commit_mismatch' }, cancelRequestedAt: bench.clock.at })
+    expect(asked.reason.text).toContain(OTHER)
+    bench.pipeline.seen = { ...bench.pipeline.seen, state: 'canceled' }
+    bench.clock.at += 20_000
+    await bench.tick()
+    expect(await bench.job(REQUEST)).toMatchObject({ status: 'canceled', reason: { code: 'commit_mismatch' } })
+    expect(await bench.lockHeld()).toBe(false)
+    expect(await actionsOf(/claim|cancel_requested|run_ended/)).toEqual([
+      ...Array(3).fill('claim_refused'),
+      'cancel_requested',
+      'run_ended',
+    ])
+  })
+
+  it('that checked out another commit keeps that reason while its provider is out of reach, and its lock', async () => {
+    const offer = await begin()
+    await claim(offer, 'run 1', OTHER)
+    bench.pipeline.fault = new TransientFault('it is away')
+    await bench.tick()
+    expect(await bench.job(REQUEST)).toMatchObject({ reason: { code: 'provider_unreachable' }, cancelRequestedAt: null })
+    bench.restart()
+    bench.pipeline.fault = null
+    bench.pipeline.cancelFault = new RefusedFault('nobody can stop it from outside')
+    bench.clock.at += MINUTE_MS
+    await bench.tick()
+    const { reason } = await bench.job(REQUEST)
+    expect(reason.code).toBe('commit_mismatch')
+    expect(reason.text).toContain('nobody can stop it from outside')
+    bench.pipeline.fault = new TransientFault('it is away again')
+    bench.clock.at += MINUTE_MS
+    await bench.tick()
+    bench.pipeline.fault = null
+    bench.clock.at += MINUTE_MS
+    await bench.tick()
+    expect(await bench.job(REQUEST)).toMatchObject({ status: 'running', reason: { code: 'commit_mismatch' } })
+    expect(await bench.lockHeld()).toBe(true)
+    bench.pipeline.seen = { ...bench.pipeline.seen, state: 'failed' }
+    bench.clock.at += 20_000
+    await bench.tick()
+    expect(await bench.job(REQUEST)).toMatchObject({ status: 'canceled', reason: { code: 'commit_mismatch' } })
+  })
+
+  it('that checked out another commit and goes on to a good end is no success', async () => {
+    await claim(await begin(), 'run 1', OTHER)
+    bench.pipeline.seen = { ...bench.pipeline.seen, state: 'success' }
+    await bench.tick()
+    expect(await bench.job(REQUEST)).toMatchObject({ status: 'failed', reason: { code: 'commit_mismatch' } })
+  })
+
+  it('says what it checked out between the look at its run and the record of its end, and is heard', async () => {
+    const offer = await begin()
+    bench.pipeline.observe = async () => {
+      await claim(offer, 'run 1', OTHER)
+      return { ...bench.pipeline.seen, state: 'failed' }
+    }
+    bench.clock.at += 20_000
+    await bench.tick()
+    expect(await bench.job(REQUEST)).toMatchObject({ status: 'canceled', reason: { code: 'commit_mismatch' } })
+  })
+
+  it('may say nothing of its commit, or the approved one, and the record says which', async () => {
+    const offer = await begin()
+    const { sha } = (await bench.job(REQUEST)).pin!
+    expect(await claim(offer, 'run 1', sha)).toEqual(GO)
+    expect(await claim(offer)).toEqual(GO)
+    expect(await bench.run(REQUEST)).toMatchObject({ claimedAt: bench.clock.at, checkedOutSha: sha })
+  })
+
+  it('of another commit is not taken for the run that was told to go on', async () => {
+    const offer = await begin()
+    await claim(offer)
+    expect(await claim(offer, 'run 2', OTHER)).toMatchObject({ code: 'claimed_already' })
+    expect(await bench.run(REQUEST)).toMatchObject({ checkedOutSha: null })
+  })
+
+  it('gets no second run beside it when it spoke of another commit and the provider then says that it refused', async () => {
+    bench.pipeline.start = async (trigger) => {
+      bench.pipeline.started.push(trigger)
+      expect(await claim(trigger.callback!, 'run 1', OTHER)).toMatchObject({ code: 'commit_mismatch' })
+      return { kind: 'refused', why: 'busy', retryAfterMs: 0, unreachable: false }
+    }
+    await begin()
+    bench.clock.at += MINUTE_MS
+    await bench.tick()
+    await bench.tick()
+    expect(bench.pipeline.started).toHaveLength(1)
+    expect(await bench.lockHeld()).toBe(true)
   })
 
   it('has its lines kept without secrets, also where one goes over several lines', async () => {

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { AuditRow } from '../../controller/audit/event.ts'
 import { MINUTE_MS, SECOND_MS } from '../../controller/clock.ts'
 import { TransientFault } from '../../controller/errors.ts'
 import { document, environmentFile, requestFile } from '../scenarios/config-files.ts'
@@ -118,6 +119,31 @@ describe('an accepted commit that nobody has any more, because history was rewri
     await bench.store.state.unit('test.refuse', (tx) => tx.runs.update(run, { state: 'refused', retryAt: bench.clock.at }))
     await runFor(5 * MINUTE_MS)
     expect(await bench.job(FIRST)).toMatchObject({ status: 'running' })
+    expect(bench.pipeline.started).toHaveLength(1)
+  })
+
+  it('goes on by the new head once an operator names it, with its rules taken on trust, and starts nothing twice', async () => {
+    const head = bench.commit({ [FIRST]: requestFile('branch: develop'), [SECOND]: requestFile('branch: develop') })
+    bench.engine.config.acceptHistory = head
+    bench.pipeline.seen = { state: 'success', externalAttempt: 1, url: null, detail: null }
+    await runFor(5 * MINUTE_MS)
+    expect(await bench.job(FIRST)).toMatchObject({ status: 'success' })
+    expect(await bench.job(SECOND)).toMatchObject({ status: 'success' })
+    expect(bench.pipeline.started).toHaveLength(2)
+    expect((await bench.store.views.config())!).toMatchObject({ head, rulesCommit: head, frozen: null })
+    const audit: AuditRow[] = []
+    for await (const row of bench.store.auditRows()) audit.push(row)
+    expect(audit.findLast(({ action }) => action === 'config_accepted')).toMatchObject({
+      commit: head,
+      data: { onTrust: true, approvedBy: [] },
+    })
+  })
+
+  it('is not given up while it is only out of reach', async () => {
+    bench.source.lost = new TransientFault('no route to host')
+    bench.engine.config.acceptHistory = await bench.source.fetch()
+    await runFor(5 * MINUTE_MS)
+    expect(await bench.job(SECOND)).toMatchObject({ status: 'queued', reason: { code: 'config_unreadable' } })
     expect(bench.pipeline.started).toHaveLength(1)
   })
 

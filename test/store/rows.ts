@@ -72,6 +72,7 @@ export function aRun(job: string, attempt = 1): Run {
     endedAt: null,
     retryAt: null,
     claimedAt: null,
+    checkedOutSha: null,
     connection: {
       integration: {
         apiUrl: 'https://forge.test/api',

@@ -1,9 +1,14 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { openHttpServer } from '../../../controller/http-server.ts'
+import type { CallbackMessage } from '../../../controller/jobs/callback.ts'
 import type { PipelineProvider, Trigger } from '../../../controller/jobs/executor.ts'
+import { silentLogger } from '../../../controller/log.ts'
 import { commitSha, type JobId } from '../../../controller/model/names.ts'
+import { callbackApp } from '../../../controller/webhooks/callbacks.ts'
 import { ROOT } from '../../docs/documents.ts'
+import { GATE, noCurl } from '../../pipelines/files.ts'
 import { trigger } from '../fixtures.ts'
 import { type GiteaScene, openGiteaScene, SHOP } from './gitea-scene.ts'
 
@@ -58,6 +63,33 @@ describe.each(['gitea', 'forgejo'] as const)('the workflow to copy, on %s', (ser
     ])
     expect(run.title).toBe(`${wanted.jobId} rollback of v1.4.2 to prod`)
     expect(await pipeline.doubt(wanted)).toBeNull()
+  })
+
+  it.skipIf(noCurl)('asks before it acts where it is told whom, by the gate of the branch that defines it', async () => {
+    const gate = { mode: '100755', content: readFileSync(GATE, 'utf8') } as const
+    const heard: CallbackMessage[] = []
+    const answer = async (_job: string, _token: string, message: CallbackMessage) => {
+      heard.push(message)
+      if (message.type !== 'claim' || message.sha === approved) return { kind: 'accepted' as const }
+      return { kind: 'stop' as const, code: 'commit_mismatch' as const, reason: 'Another commit was approved.' }
+    }
+    const server = await openHttpServer(callbackApp({ answer, log: silentLogger }), { host: '127.0.0.1', port: 0 })
+    onTestFinished(() => server.close())
+    const asked = (jobId: string) => ({ url: `${server.url}/callbacks/jobs/${jobId}`, token: `dcb_${'a'.repeat(43)}` })
+    const approved = await version('approved')
+    await scene.forge.commit(SHOP, 'main', { 'deploy/draven-gate.sh': gate, VERSION: 'later' }, { as: 'acme' })
+    const other = await version('another')
+
+    const { run, seen } = await ran({ sha: approved, callback: asked('00000000-0000-5000-8000-00000000aaaa') })
+    expect(seen).toMatchObject({ state: 'success' })
+    expect(run.log).toContain('VERSION=approved\n')
+    expect(heard.map(({ type }) => type)).toEqual(['claim', 'log', 'result'])
+    expect(heard[0]).toEqual({ type: 'claim', run: `${run.id}/1`, sha: approved })
+
+    const refused = await ran({ sha: other, callback: asked('00000000-0000-5000-8000-00000000bbbb') })
+    expect(refused.seen).toMatchObject({ state: 'failed' })
+    expect(refused.run.log).toContain('Another commit was approved.')
+    expect(refused.run.log).not.toContain('VERSION=')
   })
 
   it('fails when the script does', async () => {

@@ -20,7 +20,7 @@ async function execute(world: World, repository: Repository, pipeline: Pipeline)
   const folder = join(world.root, 'runs', pipeline.uuid.slice(1, -1))
   await mkdir(folder, { recursive: true })
   setWord(world, repository, pipeline, 'RUNNING')
-  const clone = `git --git-dir='${repository.git.path}' archive ${pipeline.target.commit} | tar -x`
+  const clone = `git clone -q --no-checkout '${repository.git.path}' . && git checkout -q --detach ${pipeline.target.commit}`
   const bash = (text: string, env: NodeJS.ProcessEnv, onOutput: (text: string) => void) =>
     world.scripts.run(pipeline, { text: `set -o pipefail\n${text}`, cwd: folder, env, onOutput })
   let passed = await bash(clone, { ...GIT_ENVIRONMENT }, () => {})

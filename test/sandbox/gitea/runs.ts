@@ -122,27 +122,32 @@ function announce(world: World, repository: Repository, run: Run): void {
 async function execute(world: World, repository: Repository, run: Run): Promise<boolean> {
   const folder = join(world.root, 'runs', String(run.id))
   for (const [index, job] of run.workflow.jobs.entries()) {
-    const place = join(folder, String(index))
-    await mkdir(place, { recursive: true })
-    for (const step of job.steps) {
-      const context = contextOf(world, repository, run)
-      if (/^actions\/checkout@/.test(step.uses ?? '')) {
-        const ref = expand(step.with['ref'] ?? run.sha, context)
-        await repository.git.run(['--work-tree', place, 'checkout', '--quiet', '--force', ref, '--', '.'])
-      }
-      if (step.run === null) continue
-      const passed = await world.scripts.run(run, {
-        text: expand(step.run, context),
-        cwd: place,
-        env: environmentOf(run, job, step.env, context),
-        onOutput(text) {
-          run.log += text
-        },
-      })
-      if (!passed) return false
-    }
+    if (!(await executeJob(world, repository, run, job, join(folder, String(index))))) return false
   }
   await rm(folder, { recursive: true, force: true })
+  return true
+}
+
+async function executeJob(world: World, repository: Repository, run: Run, job: WorkflowJob, place: string): Promise<boolean> {
+  await mkdir(place, { recursive: true })
+  const context = contextOf(world, repository, run)
+  for (const step of job.steps) {
+    if (/^actions\/checkout@/.test(step.uses ?? '')) {
+      const ref = expand(step.with['ref'] ?? run.sha, context)
+      const to = join(place, expand(step.with['path'] ?? '.', context))
+      await repository.git.run(['worktree', 'add', '--quiet', '--force', '--detach', to, ref])
+    }
+    if (step.run === null) continue
+    const passed = await world.scripts.run(run, {
+      text: expand(step.run, context),
+      cwd: place,
+      env: environmentOf(run, job, step.env, context),
+      onOutput(text) {
+        run.log += text
+      },
+    })
+    if (!passed) return false
+  }
   return true
 }
 
