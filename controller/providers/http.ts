@@ -24,6 +24,8 @@ export interface GuardOptions {
   clock: Clock
   /** For the whole call, body included. */
   timeoutMs: number
+  /** For words of others: an error may quote the request that it is about. */
+  redact: (text: string) => string
   maxResponseBytes?: number
   /** May one redirect of a GET be followed? Asked only for the same origin; left out, none ever is. */
   mayFollow?: (from: URL, to: URL) => boolean
@@ -78,7 +80,7 @@ export function guardedFetch(options: GuardOptions): Fetch {
         aborted(signal, finished.signal),
       ])
     } catch (error) {
-      throw signal.aborted ? noAnswer(`${url.host} did not answer in time`, true) : faultOf(error, url.host)
+      throw signal.aborted ? noAnswer(`${url.host} did not answer in time`, true) : faultOf(error, url.host, options.redact)
     } finally {
       finished.abort()
     }
@@ -130,11 +132,11 @@ function aborted(signal: AbortSignal, finished: AbortSignal): Promise<never> {
   })
 }
 
-function faultOf(error: unknown, host: string): Error {
+function faultOf(error: unknown, host: string, redact: GuardOptions['redact']): Error {
   if (error instanceof TransientFault || error instanceof RefusedFault) return error
   return neverLeft(error)
     ? noAnswer(`${host} cannot be reached`, false)
-    : noAnswer(`the connection to ${host} broke: ${deepestMessage(error)}`, true)
+    : noAnswer(`the connection to ${host} broke: ${redact(deepestMessage(error))}`, true)
 }
 
 function noAnswer(message: string, sent: boolean, status: number | null = null): TransientFault {

@@ -18,6 +18,8 @@ const KNOWN_SHAPES: readonly (readonly [RegExp, string])[] = [
   [/\bAT(?:ATT|CTT|BB)[A-Za-z0-9_-]{20,}(?:=[0-9A-F]{8})?/g, MASK],
   [/\bgithub_pat_[A-Za-z0-9_]{16,}/g, MASK],
   [/\bdcb_[A-Za-z0-9_-]{43}/g, MASK],
+  // The same in base64, at each of the three places where `dcb_` can stand in a group: these are too many to be learnt.
+  [/(?:ZGNiX|RjYl[89+/_-]|kY2Jf)[A-Za-z0-9+/_-]{50,}={0,2}/g, MASK],
   [/\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}/g, MASK],
   [/-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----[\s\S]*?-----END (?:[A-Z]+ )*PRIVATE KEY-----/g, MASK],
   [/\b(Bearer|Basic|token)(\s+)[A-Za-z0-9._~+/=-]{16,}/gi, `$1$2${MASK}`],

@@ -65,8 +65,10 @@ interface NodeStatement {
 }
 
 function nodeDriver(): SqliteDriver | null {
-  const builtin = (process as { getBuiltinModule?: (id: string) => unknown }).getBuiltinModule
-  const sqlite = builtin?.('node:sqlite') as NodeSqlite | undefined
+  const sqlite = quietly(() => {
+    const { getBuiltinModule } = process as { getBuiltinModule?: (id: string) => unknown }
+    return getBuiltinModule?.('node:sqlite') as NodeSqlite | undefined
+  })
   // 22.13 has the module without these two methods, and rows as objects would lose columns of equal name.
   if (sqlite?.StatementSync.prototype.setReturnArrays === undefined || sqlite.StatementSync.prototype.columns === undefined)
     return null
@@ -88,6 +90,22 @@ function nodeDriver(): SqliteDriver | null {
         },
       }
     },
+  }
+}
+
+/**
+ * Node warns of its SQLite as an experiment at each start, on stderr, where people and scripts look for what is wrong with theirs.
+ * The store's tests hold it to what we use, on every release; no other warning is kept back.
+ */
+function quietly<T>(load: () => T): T {
+  const { emitWarning } = process
+  process.emitWarning = (warning: string | Error, ...rest: unknown[]) => {
+    if (rest[0] !== 'ExperimentalWarning') Reflect.apply(emitWarning, process, [warning, ...rest])
+  }
+  try {
+    return load()
+  } finally {
+    process.emitWarning = emitWarning
   }
 }
 

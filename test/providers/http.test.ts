@@ -16,6 +16,8 @@ async function serve(answer: Parameters<typeof rawServer>[0]): Promise<RawServer
   return server
 }
 
+const redact = (text: string) => text
+
 describe('the addresses that an integration may name', () => {
   const allowed = ['https://api.github.com', 'http://127.0.0.1:8080', 'https://ghe.acme.test:8443']
   it.each(['https://api.github.com', 'https://api.github.com/', 'http://127.0.0.1:8080', 'https://ghe.acme.test:8443/api/v3'])(
@@ -127,7 +129,7 @@ describe('a listed name that was turned to another address', () => {
     await new Promise<void>((resolve) => metadata.listen(0, '127.0.0.1', resolve))
     onTestFinished(() => void metadata.close())
     const origin = `https://127.0.0.1:${(metadata.address() as AddressInfo).port}`
-    const call = guardedFetch({ fetch, origin, clock: systemClock(), timeoutMs: 5_000 })
+    const call = guardedFetch({ redact, fetch, origin, clock: systemClock(), timeoutMs: 5_000 })
     const fault = await call(`${origin}/latest/meta-data`, { headers: { authorization: CANARY_TOKEN } }).catch((error) => error)
     expect(fault).toBeInstanceOf(TransientFault)
     expect(heard).not.toHaveLength(0)
@@ -142,7 +144,7 @@ describe('a guarded fetch', () => {
   const clock = systemClock()
   it('goes to its own origin and to no other', async () => {
     const other = await serve((_request, response) => json(response, 200, {}))
-    const call = guardedFetch({ fetch, origin: 'https://api.github.com', clock, timeoutMs: 1_000 })
+    const call = guardedFetch({ redact, fetch, origin: 'https://api.github.com', clock, timeoutMs: 1_000 })
     await expect(call(other.origin)).rejects.toThrow(RefusedFault)
     expect(other.seen).toHaveLength(0)
   })
@@ -150,7 +152,7 @@ describe('a guarded fetch', () => {
   it.each([301, 302, 303, 307, 308])('follows no redirect (%i), so a credential never reaches another host', async (status) => {
     const thief = await serve((_request, response) => json(response, 200, {}))
     const server = await serve((_request, response) => response.writeHead(status, { location: `${thief.origin}/steal` }).end())
-    const call = guardedFetch({ fetch, origin: server.origin, clock, timeoutMs: 1_000 })
+    const call = guardedFetch({ redact, fetch, origin: server.origin, clock, timeoutMs: 1_000 })
     await expect(call(server.origin, { headers: { authorization: CANARY_TOKEN } })).rejects.toMatchObject({
       name: 'RefusedFault',
       status,
@@ -166,7 +168,7 @@ describe('a guarded fetch', () => {
       return response.writeHead(302, { location }).end()
     })
     const mayFollow = (from: URL, to: URL) => from.pathname !== '/not' && to.pathname !== '/out'
-    const call = guardedFetch({ fetch, origin: server.origin, clock, timeoutMs: 1_000, mayFollow })
+    const call = guardedFetch({ redact, fetch, origin: server.origin, clock, timeoutMs: 1_000, mayFollow })
     expect(await (await call(`${server.origin}/moved`)).json()).toEqual({ there: true })
     for (const path of ['/out', '/not', '/twice', '/odd']) {
       await expect(call(`${server.origin}${path}`)).rejects.toMatchObject({ name: 'RefusedFault', status: 302 })
@@ -177,7 +179,7 @@ describe('a guarded fetch', () => {
 
   it('stops reading an answer that is too big', async () => {
     const server = await serve((_request, response) => response.end('x'.repeat(2_000)))
-    const call = guardedFetch({ fetch, origin: server.origin, clock, timeoutMs: 1_000, maxResponseBytes: 1_999 })
+    const call = guardedFetch({ redact, fetch, origin: server.origin, clock, timeoutMs: 1_000, maxResponseBytes: 1_999 })
     const fault = await call(server.origin).catch((error: unknown) => error)
     expect(fault).toBeInstanceOf(TransientFault)
     expect(callFailure(fault)).toEqual({ sent: true, status: 200 })
@@ -189,13 +191,19 @@ describe('a guarded fetch', () => {
       response.writeHead(200).write('x')
       setTimeout(() => time.advance(1_000), 30)
     })
-    const call = guardedFetch({ fetch, origin: server.origin, clock: time, timeoutMs: 1_000 })
+    const call = guardedFetch({ redact, fetch, origin: server.origin, clock: time, timeoutMs: 1_000 })
     expect(callFailure(await call(server.origin).catch((error: unknown) => error))).toEqual({ sent: true, status: null })
   })
 
   it('ends even when the fetch it was given does not listen', async () => {
     const time = manualClock()
-    const call = guardedFetch({ fetch: () => new Promise(() => {}), origin: 'https://x.test', clock: time, timeoutMs: 10 })
+    const call = guardedFetch({
+      redact,
+      fetch: () => new Promise(() => {}),
+      origin: 'https://x.test',
+      clock: time,
+      timeoutMs: 10,
+    })
     const pending = call('https://x.test').catch((error: unknown) => error)
     await Promise.resolve()
     time.advance(10)

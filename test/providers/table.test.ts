@@ -43,6 +43,15 @@ describe('the table of providers', () => {
     expect(() => connections.pipeline(localProject({ code: { ...code, provider: 'gitea' } }))).not.toThrow()
   })
 
+  it('runs commands here for code that is elsewhere, without a repository of it here', async () => {
+    const { connections } = connect({ local: { ...local, repositories: {} } })
+    const elsewhere = localProject({ code: { provider: 'github', apiUrl: null, credentialRef: null } })
+    expect(
+      await connections.pipeline(elsewhere).start(trigger({ selector: { selector: 'rm', workflowRef: null } })),
+    ).toMatchObject({ kind: 'refused', why: expect.stringContaining('no local command named "rm"') })
+    expect(connections.refs(elsewhere)).toBeDefined()
+  })
+
   it('runs nothing locally unless the operator configured it', () => {
     expect(() => connect({}).connections.pipeline(localProject())).toThrow(/runs no local commands/)
   })

@@ -44,6 +44,8 @@ export interface MixedScene {
   runners: readonly Runner[]
   /** Where the API of the config repository's host is. */
   configOrigin: string
+  /** What the controller was told, for commands that look at the same. */
+  env: Readonly<Record<string, string>>
   /** Every secret that the controller was given, by the name of its variable. */
   secrets: ReadonlyMap<string, string>
   /**
@@ -122,24 +124,28 @@ export async function openMixedScene(seams: Partial<Seams> = {}): Promise<MixedS
     ['DRAVEN_SECRET_FORGEJO_TOKEN', forgejo.token(BOT)],
     ['DRAVEN_SECRET_JENKINS', jenkins.account('draven')],
     ['DRAVEN_SECRET_HOOK', hookSecret],
+    ['DRAVEN_SECRET_WEBHOOK', 'what-gitea-signs-its-webhooks-with'],
   ])
-  const live = await startLive({
-    root,
-    clock,
-    config: CONFIG_REPO,
-    env: {
-      DRAVEN_CONFIG_REPO_URL: gitea.gitUrl(CONFIG_REPO),
-      DRAVEN_CONFIG_PROVIDER: 'gitea',
-      DRAVEN_GITEA_API_URL: gitea.apiUrl,
-      DRAVEN_GITHUB_API_URL: github.apiUrl,
-      DRAVEN_GITLAB_API_URL: gitlab.apiUrl,
-      DRAVEN_BITBUCKET_API_URL: bitbucket.apiUrl,
-      DRAVEN_FORGEJO_API_URL: forgejo.apiUrl,
-      DRAVEN_ALLOWED_ORIGINS: [jenkins.url, receiver.url].map((url) => new URL(url).origin).join(),
-      ...Object.fromEntries(secrets),
-    },
-    seams,
-  })
+  const env = {
+    DRAVEN_CONFIG_REPO: CONFIG_REPO,
+    DRAVEN_CONFIG_REPO_URL: gitea.gitUrl(CONFIG_REPO),
+    DRAVEN_DATA_DIR: join(root, 'data'),
+    DRAVEN_ALLOW_LOOPBACK: 'true',
+    DRAVEN_CONFIG_PROVIDER: 'gitea',
+    DRAVEN_GITEA_API_URL: gitea.apiUrl,
+    DRAVEN_GITHUB_API_URL: github.apiUrl,
+    DRAVEN_GITLAB_API_URL: gitlab.apiUrl,
+    DRAVEN_BITBUCKET_API_URL: bitbucket.apiUrl,
+    DRAVEN_FORGEJO_API_URL: forgejo.apiUrl,
+    DRAVEN_ALLOWED_ORIGINS: [jenkins.url, receiver.url].map((url) => new URL(url).origin).join(),
+    // Nobody calls back here; what is told to pipelines is.
+    DRAVEN_PUBLIC_URL: 'https://draven.example',
+    DRAVEN_WEBHOOK_SECRET_REF: 'env:DRAVEN_SECRET_WEBHOOK',
+    ...Object.fromEntries(secrets),
+  }
+  const live = await startLive({ root, clock, config: CONFIG_REPO, env, seams })
+  const webhooks = { url: `${live.controller.url}/webhooks/gitea`, secret: secrets.get('DRAVEN_SECRET_WEBHOOK')! }
+  gitea.addHook(CONFIG_REPO, webhooks)
   const itemOf = (jobId: string) => jenkins.items().filter(({ values }) => values['JOB_ID'] === jobId)
   const runner = (
     provider: string,
@@ -158,6 +164,7 @@ export async function openMixedScene(seams: Partial<Seams> = {}): Promise<MixedS
     root,
     clock,
     live,
+    env,
     secrets,
     configOrigin: new URL(gitea.apiUrl).origin,
     runners: [
@@ -213,7 +220,7 @@ function configRepository(jenkinsUrl: string, receiverUrl: string, forgejoUrl: s
       .replace('acme/shop', repo)
       .replace('provider: github', `provider: ${provider}`)
   const elsewhere = (provider: string, url: string, credential: string) =>
-    `${provider}\n  api_url: ${url}\n  credential_ref: env:${credential}\n  code: { provider: github }`
+    `${provider}\n  api_url: ${url}\n  credential_ref: env:${credential}\n  callbacks: true\n  code: { provider: github }`
   const projects = {
     web: integration('acme/web', 'deploy.yml', 'github'),
     site: integration('acme/site', 'variables', 'gitlab'),

@@ -67,6 +67,16 @@ describe('redaction', () => {
     expect(redactor().redact(`token ${token}, x`)).toBe('token ***, x')
   })
 
+  it('knows the token of a callback that nobody taught it, also in base64, whatever stands before it', () => {
+    const token = `dcb_${'a-_9Z'.repeat(8)}xyz`
+    for (const user of ['', 'x', 'xy', 'user:']) {
+      for (const encoding of ['base64', 'base64url'] as const) {
+        const clean = redactor().redact(`a ${Buffer.from(user + token).toString(encoding)} b`)
+        expect(clean).toMatch(/^a [A-Za-z0-9]{0,8}\*\*\* b$/)
+      }
+    }
+  })
+
   it('knows authorization headers and private keys', () => {
     const key = '-----BEGIN RSA PRIVATE KEY-----\nabc\n-----END RSA PRIVATE KEY-----'
     expect(redactor().redact(`authorization: Bearer abcdefghij0123456789 / Basic dXNlcjpwYXNzd29yZDEyMw== / ${key}`)).toBe(

@@ -258,7 +258,9 @@ export function describeStore(name: string, open: () => Promise<StoreUnderTest>)
       expect(await acquire('b')).toBeNull()
       expect(await acquire('a')).toBeNull()
       expect(await acquire('b', 'environment:shop/stage')).toMatchObject({ fence: 1 })
-      expect(await unit((tx) => tx.locks.all())).toHaveLength(2)
+      await acquire('c', 'environment:api/prod')
+      const held = (await unit((tx) => tx.locks.all())) as readonly { key: string }[]
+      expect(held.map((lock) => lock.key)).toEqual(['environment:api/prod', key, 'environment:shop/stage'])
     })
 
     test('are released only by the very acquisition', async () => {
@@ -323,9 +325,9 @@ export function describeStore(name: string, open: () => Promise<StoreUnderTest>)
       await unit(async (tx) => {
         await tx.jobs.insert(aJob('a'))
         await tx.runs.insert(aRun('a'))
-        expect(await tx.runs.update(aRun('a'), { claimedAt: T0 + 5 })).toBe(true)
+        expect(await tx.runs.update(aRun('a'), { claimedAt: T0 + 5, checkedOutSha: SHA })).toBe(true)
       })
-      expect((await store.views.job('a'))!.runs).toMatchObject([{ claimedAt: T0 + 5, state: 'intended' }])
+      expect((await store.views.job('a'))!.runs).toMatchObject([{ claimedAt: T0 + 5, checkedOutSha: SHA, state: 'intended' }])
     })
 
     test('comes back line by line in its order, of a long log its end', async () => {

@@ -34,7 +34,7 @@ export function bitbucketProvider(options: ProviderOptions): Provider {
     const key = `${url.origin} ${tokenRef}`
     const budget = budgets.get(key) ?? callBudget(clock)
     budgets.set(key, budget)
-    const guard = { fetch: options.fetch, origin: url.origin, clock, timeoutMs: options.timeouts.callMs }
+    const guard = { fetch: options.fetch, redact: options.redactor.redact, clock, timeoutMs: options.timeouts.callMs }
     const source = { ...options, tokenRef, email: bitbucket?.email ?? null }
     const client = bitbucketClient({
       ...options,
@@ -42,7 +42,7 @@ export function bitbucketProvider(options: ProviderOptions): Provider {
       baseUrl: url.href.replace(/\/+$/, ''),
       fullName: repositoryName(fullName),
       credential: () => credentialOf(source),
-      fetch: guardedFetch({ ...guard, mayFollow: isDiffstat }),
+      fetch: guardedFetch({ ...guard, origin: url.origin, mayFollow: isDiffstat }),
     })
     return { client, source, budget }
   }

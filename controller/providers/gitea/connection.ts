@@ -30,7 +30,8 @@ function familyProvider(options: ProviderOptions, dialect: Dialect, own: GiteaSe
     const origins = own === null ? options.allowedOrigins : [new URL(own.apiUrl).origin, ...options.allowedOrigins]
     const url = allowedApiUrl(address, origins)
     const tokenRef = ref ?? ownTokenRef(dialect, own, url)
-    const fetch = guardedFetch({ fetch: options.fetch, origin: url.origin, clock, timeoutMs: options.timeouts.callMs })
+    const guard = { fetch: options.fetch, redact: options.redactor.redact, clock, timeoutMs: options.timeouts.callMs }
+    const fetch = guardedFetch({ ...guard, origin: url.origin })
     const baseUrl = url.href.replace(/\/+$/, '')
     return { client: giteaClient({ ...options, dialect, baseUrl, fullName, tokenRef, fetch }), tokenRef }
   }

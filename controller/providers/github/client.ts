@@ -116,7 +116,7 @@ interface HttpAnswer {
 
 function faultOf(error: unknown, call: string, options: OctokitOptions): Error {
   if (error instanceof TransientFault || error instanceof RefusedFault) return error
-  if (!(error instanceof Error)) return new TransientFault(`${call} failed: ${String(error)}`)
+  if (!(error instanceof Error)) return new TransientFault(`${call} failed: ${options.redactor.redact(String(error))}`)
   // Octokit wraps what our fetch throws and pretends that the host answered 500.
   if (error.cause instanceof TransientFault || error.cause instanceof RefusedFault) return error.cause
   const answer = (error as { response?: HttpAnswer }).response

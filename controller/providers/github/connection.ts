@@ -30,7 +30,8 @@ export function githubProvider(options: ProviderOptions): Provider {
     const key = JSON.stringify([url.href, owner.toLowerCase(), repo.toLowerCase(), auth])
     const known = connections.get(key)
     if (known !== undefined) return known
-    const fetch = guardedFetch({ fetch: options.fetch, origin: url.origin, clock, timeoutMs: options.timeouts.callMs })
+    const guard = { fetch: options.fetch, redact: options.redactor.redact, clock, timeoutMs: options.timeouts.callMs }
+    const fetch = guardedFetch({ ...guard, origin: url.origin })
     const place = { ...options, baseUrl: url.href.replace(/\/+$/, ''), fetch, owner, repo }
     const credential = auth.kind === 'app' ? appCredential(auth, place) : tokenCredential(auth, options)
     const made = { client: githubClient({ ...place, credential }), credential }

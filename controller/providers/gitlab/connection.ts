@@ -20,7 +20,8 @@ export function gitlabProvider(options: ProviderOptions): Provider {
   function connect(apiUrl: string | null, fullName: string, ref: string | null): { client: GitlabClient; tokenRef: string } {
     const url = allowedApiUrl(apiUrl ?? gitlab?.apiUrl ?? GITLAB_API_URL, originsOf(options))
     const tokenRef = ref ?? ownTokenRef(options, url)
-    const fetch = guardedFetch({ fetch: options.fetch, origin: url.origin, clock, timeoutMs: options.timeouts.callMs })
+    const guard = { fetch: options.fetch, redact: options.redactor.redact, clock, timeoutMs: options.timeouts.callMs }
+    const fetch = guardedFetch({ ...guard, origin: url.origin })
     const baseUrl = url.href.replace(/\/+$/, '')
     return { client: gitlabClient({ ...options, baseUrl, fullName: projectName(fullName), tokenRef, fetch }), tokenRef }
   }

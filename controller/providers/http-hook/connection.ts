@@ -13,7 +13,8 @@ export function httpHookProvider(options: ProviderOptions): Provider {
       const url = allowedApiUrl(integration.apiUrl ?? '', options.allowedOrigins)
       const secretRef = integration.credentialRef
       if (secretRef === null) throw new RefusedFault('A receiver needs a secret that signs what it is told (credential_ref).')
-      const fetch = guardedFetch({ fetch: options.fetch, origin: url.origin, clock, timeoutMs: options.timeouts.callMs })
+      const guard = { fetch: options.fetch, redact: options.redactor.redact, clock, timeoutMs: options.timeouts.callMs }
+      const fetch = guardedFetch({ ...guard, origin: url.origin })
       const at = receiver({ ...options, baseUrl: url.href.replace(/\/+$/, ''), secretRef, fetch })
       const selectors = [...new Set([...integration.pipelines.values()].map(({ selector }) => selector))]
       return {

@@ -16,7 +16,8 @@ export function jenkinsProvider(options: ProviderOptions): Provider {
       const url = allowedApiUrl(integration.apiUrl ?? '', options.allowedOrigins)
       const { credentialRef, callbacks } = integration
       if (credentialRef === null) throw new RefusedFault('Jenkins needs a user and an API token of its own (credential_ref).')
-      const fetch = guardedFetch({ fetch: options.fetch, origin: url.origin, clock, timeoutMs: options.timeouts.callMs })
+      const guard = { fetch: options.fetch, redact: options.redactor.redact, clock, timeoutMs: options.timeouts.callMs }
+      const fetch = guardedFetch({ ...guard, origin: url.origin })
       const client = jenkinsClient({ ...options, baseUrl: url.href.replace(/\/+$/, ''), credentialRef, fetch })
       const selectors = [...new Set([...integration.pipelines.values()].map(({ selector }) => selector))]
       return {

@@ -1,5 +1,8 @@
 import { RefusedFault } from '../../errors.ts'
-import type { Provider, ProviderOptions } from '../provider.ts'
+import type { RefHost } from '../../jobs/evidence.ts'
+import type { Project } from '../../model/desired-state.ts'
+import { noCode } from '../no-code.ts'
+import type { LocalSettings, Provider, ProviderOptions } from '../provider.ts'
 import { localPipeline, supervisorProgram } from './pipeline.ts'
 import { localRefs } from './refs.ts'
 
@@ -9,12 +12,10 @@ export function localProvider({ local, clock }: ProviderOptions): Provider {
   const { commands, repositories, dataDirectory } = local
   return {
     project({ integration }) {
-      const { repoFullName, defaultBranch } = integration
-      const repository = Object.hasOwn(repositories, repoFullName) ? repositories[repoFullName] : undefined
-      if (repository === undefined)
-        throw new RefusedFault(`The controller has no local repository named ${JSON.stringify(repoFullName)}.`)
+      const { repoFullName } = integration
       return {
-        refs: localRefs({ repository, defaultBranch }),
+        // Code that is at a forge needs no repository here.
+        refs: integration.code === null ? refsOf(repositories, integration) : noCode('This machine'),
         pipeline: localPipeline({ commands, dataDirectory, clock, supervisor: local.supervisor ?? supervisorProgram() }),
         deployments: null,
         describeAccess: async () => ({
@@ -30,4 +31,11 @@ export function localProvider({ local, clock }: ProviderOptions): Provider {
     },
     config: null,
   }
+}
+
+function refsOf(repositories: LocalSettings['repositories'], { repoFullName, defaultBranch }: Project['integration']): RefHost {
+  const repository = Object.hasOwn(repositories, repoFullName) ? repositories[repoFullName] : undefined
+  if (repository === undefined)
+    throw new RefusedFault(`The controller has no local repository named ${JSON.stringify(repoFullName)}.`)
+  return localRefs({ repository, defaultBranch })
 }

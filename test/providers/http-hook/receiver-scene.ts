@@ -11,6 +11,7 @@ export interface ReceiverScene {
   receiver: EmulatedReceiver
   clock: ReturnType<typeof manualClock>
   spoken: Callback[]
+  secret: string
   /** `fetch`: stands between product and system. */
   connect(fetch?: typeof globalThis.fetch): ConnectedProviders
   project(integration?: Partial<Project['integration']>): Project
@@ -30,6 +31,7 @@ export async function openReceiverScene(): Promise<ReceiverScene> {
     receiver,
     clock,
     spoken,
+    secret,
     connect: (fetch = globalThis.fetch) =>
       connectProviders(
         connectOptions({
