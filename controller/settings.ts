@@ -1,4 +1,5 @@
 import { ConfigFault } from './errors.ts'
+import { type CommitSha, isCommitSha } from './model/names.ts'
 
 /** One environment variable of the controller. The README's table and `draven doctor` are made from this list. */
 interface Setting {
@@ -98,13 +99,14 @@ export const SETTINGS = [
   {
     name: 'DRAVEN_LOCAL_PIPELINES',
     fallback: null,
-    meaning: 'YAML file with the commands and repositories of the local provider.',
+    meaning: 'File with the commands and repositories of `local` pipelines; docs/local.md has one.',
   },
   { name: 'DRAVEN_GIT_SSH_COMMAND', fallback: null, meaning: 'ssh command for git over ssh.' },
   {
     name: 'DRAVEN_ACCEPT_HISTORY',
     fallback: null,
-    meaning: 'A commit to accept although the history of the config branch was rewritten.',
+    meaning:
+      "A commit to accept although the history of the config branch was rewritten. Its rules still need an admin's approval, unless the old ones can be had from nowhere: then it is taken on trust.",
   },
   { name: 'DRAVEN_LOG_LEVEL', fallback: 'info', meaning: 'debug, info, warn or error.' },
 ] as const satisfies readonly Setting[]
@@ -142,7 +144,7 @@ export interface Settings {
   allowLoopback: boolean
   localPipelinesFile: string | null
   gitSshCommand: string | null
-  acceptHistory: string | null
+  acceptHistory: CommitSha | null
   logLevel: string
 }
 
@@ -200,7 +202,7 @@ export function readSettings(env: Environment): Settings {
     allowLoopback: flag('DRAVEN_ALLOW_LOOPBACK', read('DRAVEN_ALLOW_LOOPBACK')!),
     localPipelinesFile: read('DRAVEN_LOCAL_PIPELINES'),
     gitSshCommand: read('DRAVEN_GIT_SSH_COMMAND'),
-    acceptHistory: read('DRAVEN_ACCEPT_HISTORY'),
+    acceptHistory: commit('DRAVEN_ACCEPT_HISTORY', read('DRAVEN_ACCEPT_HISTORY')),
     logLevel: oneOf('DRAVEN_LOG_LEVEL', read('DRAVEN_LOG_LEVEL')!, ['debug', 'info', 'warn', 'error']),
   }
 }
@@ -235,6 +237,28 @@ export function readDatabase(env: Environment): Settings['database'] {
   if (text === 'sqlite:') return { kind: 'sqlite' }
   if (/^postgres(ql)?:\/\/./.test(text) && URL.canParse(text)) return { kind: 'postgres', url: text }
   throw new ConfigFault('DATABASE_URL names no database.', 'Set it to postgres://USER:PASSWORD@HOST:5432/NAME, or leave it out.')
+}
+
+function commit(name: SettingName, text: string | null): CommitSha | null {
+  if (text === null || isCommitSha(text)) return text
+  throw new ConfigFault(`${name} is ${JSON.stringify(text)}.`, 'Set it to the full id of a commit, 40 hexadecimal digits.')
+}
+
+/** Every spelling of a password in DATABASE_URL that an error could quote: as written and as meant, in the address or beside it. */
+export function databasePasswords(env: Environment): readonly string[] {
+  const text = env['DATABASE_URL']?.trim() ?? ''
+  // Also of what is no address, as when a password holds a character that should be written otherwise.
+  const written = /^[a-z]+:\/\/[^:@/]*:(.*)@/i.exec(text)?.[1] ?? ''
+  const beside = URL.canParse(text) ? new URL(text).searchParams.getAll('password') : []
+  return [written, decoded(written), ...beside].filter((password) => password !== '')
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
 }
 
 function number(name: SettingName, text: string): number {

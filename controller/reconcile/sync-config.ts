@@ -1,6 +1,6 @@
 import type { AuditAction } from '../audit/event.ts'
 import { ageMs, type Instant, toIso } from '../clock.ts'
-import { RefusedFault } from '../errors.ts'
+import { RefusedFault, TransientFault } from '../errors.ts'
 import type { Job } from '../jobs/job.ts'
 import { jobIdFor } from '../jobs/job-id.ts'
 import { reasonOf } from '../jobs/plan.ts'
@@ -8,6 +8,7 @@ import type { ConfigState, StateTx } from '../jobs/state-store.ts'
 import type { DeployRequest, DesiredState, UnusableRequest } from '../model/desired-state.ts'
 import { type CommitSha, environmentKey, type JobId } from '../model/names.ts'
 import type { Reason } from '../model/reason.ts'
+import type { Snapshot } from '../model/snapshot.ts'
 import { changedPaths, guardedChanges, type PathChange } from './config-change.ts'
 import { desiredAt, unreadableAt } from './desired-at.ts'
 import type { Engine } from './engine.ts'
@@ -68,14 +69,14 @@ async function advance(engine: Engine, facts: TickFacts, before: ConfigState, he
     const help = `Push the old history back, or restart the controller with DRAVEN_ACCEPT_HISTORY=${head}.`
     return freeze(engine, before, reasonOf('config_frozen', text, now, help), 'config_frozen', head)
   }
-  const rules = await engine.source.snapshot(before.rulesCommit)
+  const rules = await rulesBefore(engine, before, head)
   const next = await engine.source.snapshot(head)
-  const changes = guardedChanges(changedPaths(rules, next))
+  const changes = rules === null ? [] : guardedChanges(changedPaths(rules, next))
   const verdict = await judgeRulesChange(engine, facts, {
     before,
     head,
     changes,
-    rulesBefore: () => desiredAt(engine, rules.commit, null),
+    rulesBefore: () => desiredAt(engine, before.rulesCommit, null),
   })
   const state: ConfigState = {
     head,
@@ -92,13 +93,27 @@ async function advance(engine: Engine, facts: TickFacts, before: ConfigState, he
   if (unfit !== null) return freeze(engine, before, unfit, 'config_frozen', head)
   const added = await engine.store.unit('config.accept', async (tx) => {
     await tx.config.write(state)
-    await auditAdvance(tx, before, state, changes, verdict.by, now)
+    await auditAdvance(tx, before, state, { changes, by: verdict.by, onTrust: rules === null }, now)
     return acceptRequests(tx, desired, state, now)
   })
   // With the first look of a process that succeeds comes what others may have taken up before: another process, or this one before
   // its database was put back from a backup.
   if (engine.memory.acceptedSeenAt !== null) for (const id of added) engine.memory.witnessed.add(id)
   return { state, desired }
+}
+
+/**
+ * The rules that a change is judged by; null: nobody has them any more, and an operator of this machine named the new head.
+ * Then it is taken on trust, as the first commit ever seen was: else nothing could ever start again.
+ */
+async function rulesBefore(engine: Engine, before: ConfigState, head: CommitSha): Promise<Snapshot | null> {
+  try {
+    return await engine.source.snapshot(before.rulesCommit)
+  } catch (error) {
+    if (engine.config.acceptHistory !== head || error instanceof TransientFault) throw error
+    engine.log.warn('the rules in force are gone; the new head is taken on trust', { rules: before.rulesCommit, head })
+    return null
+  }
 }
 
 /**
@@ -124,12 +139,19 @@ function firstError(desired: DesiredState): string {
   return first === undefined ? 'no reason is known.' : `${first.message} (${first.place.file}:${first.place.line})`
 }
 
+interface Advance {
+  changes: readonly PathChange[]
+  /** Admins who approved them. */
+  by: readonly string[]
+  /** Nobody could compare: the rules before are gone. */
+  onTrust: boolean
+}
+
 async function auditAdvance(
   tx: StateTx,
   before: ConfigState,
   state: ConfigState,
-  changes: readonly PathChange[],
-  by: readonly string[],
+  { changes, by, onTrust }: Advance,
   now: Instant,
 ): Promise<void> {
   const rules = changes.map((change) => change.path).slice(0, 50)
@@ -144,6 +166,7 @@ async function auditAdvance(
       rulesCommit: state.rulesCommit,
       rules,
       approvedBy: by,
+      ...(onTrust ? { onTrust } : {}),
     })
   }
 }

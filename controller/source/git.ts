@@ -42,8 +42,11 @@ export interface Git {
   remoteRef(remote: GitRemote, ref: string): Promise<string | null>
   /** Copies one remote ref, forced, to a private one. */
   fetchRef(remote: GitRemote, ref: string, into: string): Promise<void>
-  /** The same for a commit that no ref of the remote may hold any more. RefusedFault or TransientFault when it is not given. */
-  fetchCommit(remote: GitRemote, commit: CommitSha, into: string): Promise<void>
+  /**
+   * The same for a commit that no ref of the remote may hold any more; false: the remote does not have it, or gives it to nobody.
+   * RefusedFault or TransientFault when it could not be asked.
+   */
+  fetchCommit(remote: GitRemote, commit: CommitSha, into: string): Promise<boolean>
   /** Packs what many small fetches left behind. */
   repack(): Promise<void>
   looseObjects(): Promise<number>
@@ -166,7 +169,9 @@ export function openGit(options: GitOptions): Git {
     },
     async fetchCommit({ url, authorization }, commit, into) {
       const outcome = await run(['fetch', ...FETCH_FLAGS, '--end-of-options', url, `+${commit}:${into}`], authorization)
-      if (outcome.exitCode !== 0) throw remoteFault(url, outcome.stderr)
+      if (outcome.exitCode === 0) return true
+      if (NOT_GIVEN.test(outcome.stderr)) return false
+      throw remoteFault(url, outcome.stderr)
     },
     async repack() {
       await read(['repack', '-a', '-d', '-q'])
@@ -186,6 +191,9 @@ const FETCH_FLAGS = [
   '--no-write-fetch-head',
   '--no-show-forced-updates',
 ] as const
+
+/** git-upload-pack(1) on a commit that is asked for by its id: gone, or behind `uploadpack.allowReachableSHA1InWant`. */
+const NOT_GIVEN = /not our ref|request for unadvertised object/i
 
 /** `ls-remote` matches by suffix: asking for `refs/heads/main` also lists `refs/heads/x/refs/heads/main`. */
 function exactMatch(listing: string, ref: string): string | null {

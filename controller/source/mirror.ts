@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import pLimit from 'p-limit'
-import { ConfigFault, RefusedFault } from '../errors.ts'
+import { ConfigFault, RefusedFault, TransientFault } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { type CommitSha, commitSha } from '../model/names.ts'
 import type { Snapshot } from '../model/snapshot.ts'
@@ -31,6 +31,9 @@ export interface MirrorOptions {
 
 export type Mirror = ConfigSource & { close(): Promise<void> }
 
+/** Of a SHA-1 name. One of another length could only be a ref's. */
+const ID_LENGTH = 40
+
 /** Loose objects that small fetches may leave before the next start packs them; Git's own automatic limit. */
 const LOOSE_OBJECTS_LIMIT = 6_700
 
@@ -54,7 +57,7 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
     sshCommand: options.sshCommand ?? null,
     timeoutMs: options.fetchTimeoutMs,
     damagedFix: MIRROR_FIX,
-    idLength: 40,
+    idLength: ID_LENGTH,
   })
   const { git } = repository
   await prepareMirrorDirectory(gitDir, options.url, git)
@@ -71,7 +74,8 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
     const mirrored = privateRef('heads', options.branch)
     const there = await git.remoteRef(await remote(), ref)
     if (there === null) throw missingBranch(options.url, options.branch)
-    if (there.length !== 40) throw new RefusedFault(`${options.url} stores SHA-256 objects; only SHA-1 remotes are mirrored.`)
+    if (there.length !== ID_LENGTH)
+      throw new RefusedFault(`${options.url} stores SHA-256 objects; only SHA-1 remotes are mirrored.`)
     if (there === head) return commitSha(head)
     const before = await git.readRef(mirrored)
     if (there === before) {
@@ -96,12 +100,14 @@ export async function openMirror(options: MirrorOptions): Promise<Mirror> {
   }
 
   async function fetchCommit(commit: CommitSha): Promise<boolean> {
+    if (commit.length !== ID_LENGTH) return false
     try {
       // A mirror that has lost its own branch is damaged, and a person is told so.
       if (head === null || !(await git.isCommit(commitSha(head))) || (await git.isCommit(commit))) return false
-      await git.fetchCommit(await remote(), commit, privateRef('commits', commit))
-      return true
-    } catch {
+      return await git.fetchCommit(await remote(), commit, privateRef('commits', commit))
+    } catch (error) {
+      // Out of reach is not gone: who must know the difference, decides nothing on it.
+      if (error instanceof TransientFault) throw error
       return false
     }
   }

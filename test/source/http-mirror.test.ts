@@ -126,6 +126,21 @@ test('a remote that is not there, or never answers, is a transient fault', async
   await expect(mirror.fetch()).rejects.toThrow(TransientFault)
 })
 
+test('a commit that is not in the mirror is out of reach, and not gone, while the remote cannot be asked for it', async () => {
+  const origin = repository()
+  const base = origin.commit({ 'a.yaml': 'a: 1\n' })
+  const left = origin.commit({ 'a.yaml': 'a: 2\n' })
+  origin.git('reset', '--quiet', '--hard', base)
+  const outage = { on: false }
+  const remote = await gitHttpRemote(join(origin.directory, '.git'), null, () => outage.on)
+  const mirror = await mirrorOf(`${remote.origin}/`)
+  await mirror.fetch()
+  outage.on = true
+  await expect(mirror.snapshot(left)).rejects.toThrow(TransientFault)
+  outage.on = false
+  expect((await mirror.snapshot(left)).entries).toHaveLength(1)
+})
+
 test('closing ends a fetch that hangs', async () => {
   const silent = await httpServer(() => {})
   const mirror = await mirrorOf(`${silent.origin}/config.git`)

@@ -24,9 +24,13 @@ export async function httpServer(handle: (request: IncomingMessage, response: Se
   return { origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, seen }
 }
 
-/** Real Git over HTTP: `/` is the repository. Requests without `authorization` get 401. */
-export function gitHttpRemote(gitDir: string, authorization: string | null): Promise<HttpRemote> {
+/** Real Git over HTTP: `/` is the repository. Requests without `authorization` get 401, those while it `isDown` 503. */
+export function gitHttpRemote(gitDir: string, authorization: string | null, isDown = () => false): Promise<HttpRemote> {
   return httpServer((request, response) => {
+    if (isDown()) {
+      response.writeHead(503).end()
+      return
+    }
     if (authorization !== null && request.headers.authorization !== authorization) {
       response.writeHead(401, { 'WWW-Authenticate': 'Basic realm="config"' }).end()
       return

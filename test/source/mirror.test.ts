@@ -98,7 +98,7 @@ test('a commit that has left the branch before the mirror was made is fetched by
   const mirror = await mirrorOf(remote.url)
   expect(await mirror.fetch()).toBe(base)
   expect(await textOf(mirror, left, 'a.yaml')).toBe('a: 2\n')
-  await expect(mirror.snapshot(commitSha('1'.repeat(40)))).rejects.toThrow()
+  await expect(mirror.snapshot(commitSha('1'.repeat(40)))).rejects.toThrow(ConfigFault)
 })
 
 test('a rewind is visible: the later commit is no ancestor of the head', async () => {
