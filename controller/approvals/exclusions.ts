@@ -83,9 +83,9 @@ function accountKeys(account: { provider: string; login: string; id: string | nu
 function emailKeys(provider: string, email: string): string[] {
   const [, name] = /^([^@]+)@(?:users\.)?noreply\./i.exec(email) ?? []
   if (name === undefined) return [emailKey(email)]
-  const [, id, login] = /^(\d+)[+-](.+)$/.exec(name) ?? []
-  const numbered = id === undefined || login === undefined ? [] : accountKeys({ provider, login, id })
-  return [emailKey(email), ...accountKeys({ provider, login: name, id: null }), ...numbered]
+  const numbered = /^(\d+)[+-](.+)$/.exec(name)
+  const named = [{ id: null, login: name }, ...(numbered ? [{ id: numbered[1]!, login: numbered[2]! }] : [])]
+  return [emailKey(email), ...named.flatMap((account) => accountKeys({ provider, ...account }))]
 }
 
 function firstOf<T>(values: readonly (T | undefined)[]): T | null {

@@ -43,7 +43,7 @@ export function tallyReviews(input: TallyInput): Tally {
     lastStance: lastStances(desired, facts.reviews),
   }
   const reviews = inOrder(facts.reviews).map((review) => judge(input, sides, review))
-  const approvers = new Set(reviews.flatMap(({ counted, person }) => (counted && person !== null ? [person] : [])))
+  const approvers = new Set(reviews.filter(({ counted }) => counted).map(({ person }) => person))
   const people = [...desired.people.keys()]
   const reviewers = people.filter((person) => mayApprove(input, person))
   return {
@@ -118,5 +118,5 @@ function mayApprove({ desired, project, environment }: TallyInput, person: Perso
 /** Somebody with an account at this host, who had no part in the change. */
 function couldApprove({ desired, provider, facts }: TallyInput, { exclusions }: Sides, person: PersonId): boolean {
   if (facts.commitsTruncated) return false
-  return desired.people.get(person)?.accounts.has(provider) === true && exclusions.ofPerson(person) === null
+  return desired.people.get(person)!.accounts.has(provider) && exclusions.ofPerson(person) === null
 }

@@ -1,9 +1,10 @@
 import { SECOND_MS, toIso } from '../clock.ts'
-import type { DesiredState } from '../model/desired-state.ts'
+import type { DesiredState, Project } from '../model/desired-state.ts'
 import type { CommitSha } from '../model/names.ts'
 import { may } from '../model/roles.ts'
 import { shaLabel } from '../policy/wording.ts'
 import type { AccessReport } from '../providers/access.ts'
+import type { LocalSettings } from '../providers/provider.ts'
 import type { Settings } from '../settings.ts'
 import { type Check, fail, ok, warn } from './doctor.ts'
 import { counted, minuteText } from './output.ts'
@@ -83,4 +84,23 @@ export function* clockCheck(reports: readonly AccessReport[]): Generator<Check> 
   if (Math.abs(worst) >= SKEW_FAIL_MS) yield fail('clock', detail, fix)
   else if (Math.abs(worst) >= SKEW_WARN_MS) yield warn('clock', detail, fix)
   else yield ok('clock', seconds < 2 ? 'agrees with the forge' : detail)
+}
+
+/** Are the commands, and the repository where no forge holds the code, that a project names there on this machine? */
+export function localCheck(
+  name: string,
+  { integration }: Project,
+  { commands, repositories }: Pick<LocalSettings, 'commands' | 'repositories'>,
+): Check {
+  const selectors = [...new Set([...integration.pipelines.values()].map(({ selector }) => selector))]
+  const unknown = selectors.filter((selector) => !Object.hasOwn(commands, selector))
+  if (unknown.length > 0) {
+    const detail = `this machine has no command ${unknown.join(', ')}`
+    return fail(name, detail, 'Write them under `commands:` in the file that DRAVEN_LOCAL_PIPELINES names.')
+  }
+  if (integration.code === null && !Object.hasOwn(repositories, integration.repoFullName)) {
+    const detail = `this machine has no repository ${integration.repoFullName}`
+    return fail(name, detail, 'Write its path under `repositories:` there, or say under `code:` which forge has it.')
+  }
+  return ok(name, selectors.length === 0 ? 'the repository is on this machine' : `commands ${selectors.join(', ')}`)
 }

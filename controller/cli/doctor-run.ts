@@ -1,15 +1,15 @@
-import { existsSync } from 'node:fs'
 import { ConfigFault, RefusedFault, TransientFault } from '../errors.ts'
 import { silentLogger } from '../log.ts'
 import type { DesiredState, Project } from '../model/desired-state.ts'
 import type { AccessReport } from '../providers/access.ts'
 import { atCode } from '../providers/at-code.ts'
+import { readCommandsFile } from '../providers/local/commands-file.ts'
 import type { ConnectedProviders } from '../providers/table.ts'
 import type { SecretReader } from '../secrets/references.ts'
 import { readSettings, type Settings } from '../settings.ts'
 import { type Check, fail, ok, warn } from './doctor.ts'
 import { checkDataDirectory, checkGit, checkNode, checkPostgresDatabase } from './doctor-machine.ts'
-import { accessChecks, approverCheck, clockCheck, configCheck } from './doctor-reports.ts'
+import { accessChecks, approverCheck, clockCheck, configCheck, localCheck } from './doctor-reports.ts'
 import type { Io } from './io.ts'
 import { withAbsolutePaths } from './serve.ts'
 
@@ -43,10 +43,9 @@ export async function* runChecks(io: Io): AsyncGenerator<Check> {
 }
 
 async function connect(io: Io, settings: Settings): Promise<{ providers: ConnectedProviders; secrets: SecretReader }> {
-  const [{ connectProviders }, { secretReader }, { redactor }] = await Promise.all([
+  const [{ connectProviders }, { secretReader }] = await Promise.all([
     import('../providers/table.ts'),
     import('../secrets/references.ts'),
-    import('../secrets/redaction.ts'),
   ])
   const secrets = secretReader({ env: io.env, envPrefix: 'DRAVEN_SECRET_', secretsDirectory: settings.secretsDirectory })
   const { config } = settings
@@ -56,7 +55,7 @@ async function connect(io: Io, settings: Settings): Promise<{ providers: Connect
     allowedOrigins: settings.allowedOrigins,
     callbacks: { of: async () => [] },
     secrets,
-    redactor: redactor(),
+    redactor: io.redactor,
     fetch: io.fetch,
     clock: io.clock,
     log: silentLogger,
@@ -136,17 +135,18 @@ async function* access(
       { name: `access ${project.name} code`, target: atCode(project) },
     ]
     for (const { name, target } of where) {
-      const { provider, apiUrl, repoFullName, credentialRef } = target.integration
-      const key = JSON.stringify([provider, apiUrl, repoFullName, credentialRef])
+      const { provider, apiUrl, repoFullName, credentialRef, pipelines } = target.integration
+      // One credential is asked about once; commands of this machine are each project's own.
+      const key = JSON.stringify([provider, apiUrl, repoFullName, credentialRef, provider === 'local' ? [...pipelines] : null])
       if (!targets.has(key)) targets.set(key, { name, target })
     }
   }
   for (const { name, target } of targets.values()) {
-    if (target !== 'config' && target.integration.provider === 'local') {
-      yield localCheck(name, settings)
-      continue
-    }
     try {
+      if (target !== 'config' && target.integration.provider === 'local') {
+        yield await checkLocal(name, target, settings)
+        continue
+      }
       const report = await providers.describeAccess(target)
       if (report === null) continue
       reports.push(report)
@@ -158,16 +158,10 @@ async function* access(
 }
 
 /** Commands of this machine need no credential, but a file that lists them. */
-function localCheck(name: string, { localPipelinesFile: file }: Settings): Check {
-  if (file === null) {
-    return warn(
-      name,
-      'no local commands are configured, so its jobs are refused',
-      'Set DRAVEN_LOCAL_PIPELINES to the file that lists them.',
-    )
-  }
-  if (!existsSync(file)) return fail(name, `${file} is not there`, 'Correct DRAVEN_LOCAL_PIPELINES, or write the file.')
-  return ok(name, `local commands of ${file}`)
+async function checkLocal(name: string, project: Project, { localPipelinesFile: file }: Settings): Promise<Check> {
+  if (file !== null) return localCheck(name, project, await readCommandsFile(file))
+  const fix = 'Set DRAVEN_LOCAL_PIPELINES to the file that lists them; docs/local.md has one.'
+  return warn(name, 'no local commands are configured, so its jobs are refused', fix)
 }
 
 /** A fault of the outside as a failed check. Anything else is a defect of ours and goes on upwards. */

@@ -1,12 +1,13 @@
 import { Command } from 'commander'
 import { SECRET_PREFIX } from '../secrets/references.ts'
+import { databasePasswords } from '../settings.ts'
 import { VERSION } from '../version.ts'
 import { addAudit } from './audit-verify.ts'
 import { addDoctor } from './doctor.ts'
 import { addExplain } from './explain.ts'
 import { reportFault } from './fault.ts'
 import { addInit } from './init.ts'
-import { EXIT, type ExitCode, type Io } from './io.ts'
+import { EXIT, type ExitCode, type Io, type Output } from './io.ts'
 import { addPlan } from './plan.ts'
 import { addRequest } from './request.ts'
 import { addServe } from './serve.ts'
@@ -76,10 +77,12 @@ export async function runCli(args: readonly string[], plain: Io): Promise<ExitCo
   }
 }
 
-/** Logs, faults and crashes go to stderr: none of them may carry a secret, also not one that was never asked for. */
+/** Nothing that is written may carry a secret, also not one that was never asked for. */
 function withoutSecrets(io: Io): Io {
   for (const [name, value] of Object.entries(io.env)) {
     if (name.startsWith(SECRET_PREFIX) && value !== undefined) io.redactor.learn(value.trim())
   }
-  return { ...io, stderr: { isTTY: io.stderr.isTTY, write: (text) => io.stderr.write(io.redactor.redact(text)) } }
+  for (const password of databasePasswords(io.env)) io.redactor.learn(password)
+  const clean = (output: Output): Output => ({ isTTY: output.isTTY, write: (text) => output.write(io.redactor.redact(text)) })
+  return { ...io, stdout: clean(io.stdout), stderr: clean(io.stderr) }
 }

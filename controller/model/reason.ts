@@ -87,6 +87,7 @@ export const REASON_CODES = [
   'run_canceled',
   'run_timed_out',
   'run_vanished',
+  'commit_mismatch',
   'cancel_pending',
   // ends
   'approval_expired',

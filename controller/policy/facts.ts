@@ -47,8 +47,6 @@ export interface PolicyFacts {
   desired: DesiredState
   /** Who asks. `person` null: the account belongs to nobody in access.yaml, or nobody is known. */
   requester: { person: PersonId | null; label: string | null }
-  /** False while the pull request is open: the plan shown there must not claim more than a forecast. */
-  merged: boolean
   /** The ref that would run: as asked for, or the rollback's target. Null when a rollback has no target. */
   target: Ref | null
   ref: Fact<ResolvedRef>

@@ -95,7 +95,7 @@ async function recordEnd(tx: StateTx, { job, past }: AdoptStep, run: Run, now: n
   const { seen } = past
   const endedAt = seen.endedAt ?? now
   const running = await tx.jobs.get(job.id)
-  const { status, reason, outcome } = ending(running!, seen, now)
+  const { status, reason, outcome } = ending(running!, run, seen, now)
   const text = `${reason.text} It was found at the provider after its end; ${NOT_ON_RECORD}.`
   const { detail, externalAttempt, url } = seen
   const change = { state: 'ended', outcome, endedAt, observedAt: now, detail, externalAttempt, url: url ?? run.url } as const

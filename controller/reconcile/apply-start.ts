@@ -69,7 +69,6 @@ export async function applyStart(engine: Engine, accepted: AcceptedConfig, step:
         lock: exclusive ? holder : null,
         aheadInQueue: [],
         config: { provider: engine.host?.provider ?? null, branch: engine.config.branch, frozen: config.frozen },
-        merged: true,
       })
       if (decided.decision.verdict !== 'allow' || decided.pin === null) return null
       const lock = exclusive ? await tx.locks.acquire(lockKey(job.key), job.id, now) : null
@@ -143,7 +142,6 @@ export async function applyRetry(engine: Engine, facts: TickFacts, accepted: Acc
         branch: engine.config.branch,
         frozen: config?.frozen ?? accepted.state.frozen,
       },
-      merged: true,
     })
     const inForce = config?.head === accepted.state.head && config.rulesCommit === accepted.state.rulesCommit
     const unreadable = decided.decision.reason?.code === 'config_unreadable' || isOld(engine)
@@ -231,6 +229,7 @@ export function newRun(
     endedAt: null,
     retryAt: null,
     claimedAt: null,
+    checkedOutSha: null,
     connection: {
       integration: { apiUrl, defaultBranch, credentialRef, callbacks, code },
       workflowRef: selector.workflowRef,

@@ -1,4 +1,5 @@
 import { MINUTE_MS } from '../clock.ts'
+import { TransientFault } from '../errors.ts'
 import { type Channels, deliverOutbox } from '../notify/outbox.ts'
 import type { Engine } from './engine.ts'
 import { type Leadership, notLeading } from './leadership.ts'
@@ -38,7 +39,10 @@ function channels(engine: Engine, leadership: Leadership): Channels {
   return {
     ...(voice === undefined ? {} : { check: asLeader(voice.publishCheck), comment: asLeader(voice.upsertComment) }),
     deployment: asLeader(async (body, known) => {
-      const project = engine.memory.desired?.projects.get(body.project)
+      const { desired } = engine.memory
+      // Right after a start: where the project is will be known in a moment, and the message has to wait for that.
+      if (desired === null) throw new TransientFault('the config repository was not read yet')
+      const project = desired.projects.get(body.project)
       const mirror = project === undefined ? null : engine.connections.deployments(project)
       // A project that has left, or a provider without such a list: there is nothing to keep up to date.
       return mirror === null ? '' : mirror.mirror(body.message, known)

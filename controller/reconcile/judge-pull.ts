@@ -133,7 +133,6 @@ async function forecastRequest(
     lock: around.lock,
     aheadInQueue: around.ahead.map((job) => job.id),
     config: { provider: engine.host?.provider ?? null, branch: engine.config.branch, frozen: accepted.state.frozen },
-    merged: false,
   })
   return { request, decided, reason: null, current: around.successes[0] ?? null, ahead: around.ahead }
 }

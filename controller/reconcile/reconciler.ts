@@ -71,6 +71,15 @@ async function recordLeadership({ store, clock }: Engine, leader: Leader | null,
   )
 }
 
-export function liveView(engine: Engine, leadership: Leadership): LiveView {
-  return { desired: () => engine.memory.desired, health: () => engine.memory.health, leader: leadership.leader }
+/** `redact`: what went wrong is told in the words of others, who may quote what they were sent. */
+export function liveView(engine: Engine, leadership: Leadership, redact: (text: string) => string): LiveView {
+  const shown = (error: string | null) => error && redact(error)
+  return {
+    desired: () => engine.memory.desired,
+    health() {
+      const { health } = engine.memory
+      return { ...health, error: shown(health.error), sourceError: shown(health.sourceError) }
+    },
+    leader: leadership.leader,
+  }
 }

@@ -14,14 +14,18 @@ export interface Readiness {
 /** A store that answers later than this counts as down: who asks (a load balancer) has long given up. */
 const PROBE_TIMEOUT_MS = 2 * SECOND_MS
 
+/** One provider that does not answer holds a pass up for its whole deadline, however short the polls are. */
+const MIN_STALE_MS = 60 * SECOND_MS
+
 /** Stood still for longer, and callers, leases and deadlines were kept waiting as well. */
 const MAX_LAG_MS = 5 * SECOND_MS
 
 /** Can this controller do its work: does the store take writes, was the config read, does the loop still turn, and in time? Details name no internals. */
 export async function readiness({ views, live, clock, lagMs }: Omit<Sources, 'title'>): Promise<Readiness> {
   const health = live.health()
+  // A first pass asks about every open job, and may take long; that the loop got anywhere, the config check tells.
   const age = clock.now() - (health.lastTickAt ?? health.startedAt)
-  const turning = health.lastTickAt !== null && age <= STALE_POLLS * health.pollMs
+  const turning = age <= Math.max(STALE_POLLS * health.pollMs, MIN_STALE_MS)
   const lag = lagMs?.() ?? 0
   const store = await probeStore({ views, clock })
   const checks: Readiness['checks'] = [
@@ -30,7 +34,7 @@ export async function readiness({ views, live, clock, lagMs }: Omit<Sources, 'ti
     {
       name: 'tick',
       ok: turning,
-      detail: health.lastTickAt === null ? 'no pass of the loop yet' : `last pass ${durationText(age)} ago`,
+      detail: health.lastTickAt === null ? `first pass, for ${durationText(age)}` : `last pass ${durationText(age)} ago`,
     },
     { name: 'process', ok: lag <= MAX_LAG_MS, detail: lag <= MAX_LAG_MS ? 'in time' : `stood still for ${durationText(lag)}` },
   ]

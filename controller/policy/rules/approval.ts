@@ -32,7 +32,7 @@ function judge(facts: PolicyFacts, needed: number, tally: Tally): Answer {
   const sight = { saw: seen(approvers, tally.objectors), wanted: counted(needed, 'approval') }
   // An objector may still come round.
   const possible = new Set([...approvers, ...tally.eligible, ...tally.objectors]).size
-  if (approvers.length < needed && possible < needed) return impossible(facts, sight, needed, possible)
+  if (possible < needed) return impossible(facts, sight, needed, possible)
   if (tally.objectors.length > 0) {
     return wait(facts, sight, {
       code: 'approval_missing',

@@ -41,7 +41,7 @@ function held(facts: PolicyFacts, holds: readonly Hold[]): Answer {
       code: 'held',
       text: `${facts.request.key} is held: ${first.reason}`,
       until,
-      waitingFor: until === null ? [] : [{ kind: 'time', ref: toIso(until), done: false }],
+      waitingFor: waitingFor(until),
       action: `When it is over, delete ${first.place.file}.`,
     },
   )
