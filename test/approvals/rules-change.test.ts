@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import type { PullRequestFacts, Review } from '../../controller/approvals/evidence.ts'
 import { approversOfRules, type RulesChangeInput } from '../../controller/approvals/rules-change.ts'
-import type { CommitSha } from '../../controller/model/names.ts'
+import { type CommitSha, commitSha } from '../../controller/model/names.ts'
 import { BLOB, BOB, binding, DAVE, desiredState, ERIN, OTHER_BLOB } from '../policy/fixtures.ts'
 import { account, HEAD, later, prCommit, pullRequest, review } from './fixtures.ts'
 
@@ -30,6 +30,7 @@ it.each<[string, readonly string[], readonly Review[], Partial<PullRequestFacts>
   ['an approval taken back does not', [], [review('erin'), later('erin', 'dismissed', 1)]],
   ['an admin who wrote part of it does not', [], [review('erin')], { commits: [prCommit({ authorEmail: 'erin@acme.test' })] }],
   ['an admin who opened it does not', [], [review('erin')], { author: account('erin') }],
+  ['admins are named in order, whoever came first', ['dave', 'erin'], [review('erin'), later('dave', 'approved', 1)]],
   ['another admin may then', ['dave'], [review('erin'), review('dave')], { author: account('erin') }],
   [
     'an objection of an admin voids the approval of another',
@@ -56,4 +57,14 @@ it('a deletion is approved where the file was gone already', () => {
   const reviews = [{ pull: pullRequest({ reviews: [review('erin')] }), content }]
   expect(change([], {}, { after: null, reviews })).toEqual([ERIN])
   expect(change([], {}, { after: null, reviews: [{ ...reviews[0]!, content: { blobAt: new Map() } }] })).toEqual([])
+})
+
+it('a deletion is not approved by a review of an earlier head, which may have lacked the file for another reason', () => {
+  const earlier = commitSha('0'.repeat(40))
+  const blobAt = new Map<CommitSha, null>([
+    [HEAD, null],
+    [earlier, null],
+  ])
+  const reviews = [{ pull: pullRequest({ reviews: [review('erin', { commit: earlier })] }), content: { blobAt } }]
+  expect(change([], {}, { after: null, reviews })).toEqual([])
 })

@@ -45,6 +45,9 @@ const twoForges = desiredState({
 const loginsOnly = desiredState({
   people: new Map([[BOB, person(BOB, { accounts: new Map([['github', { login: 'bob', id: null }]]) })]]),
 })
+const sharedMailbox = desiredState({
+  people: new Map([BOB, CAROL].map((id) => [id, person(id, { emails: ['team@acme.test'] })])),
+})
 const everybodyApproves = desiredState({ bindings: [binding('approver', [ALICE, BOB, CAROL, DAVE])] })
 
 describe('the last stance of a person', () => {
@@ -188,6 +191,34 @@ describe('who had a part in the change', () => {
       [review('bob')],
       { pull: { commits: [prCommit({ author: account('bob') }), prCommit()] } },
     ],
+    [
+      'an author known by a private address without `users.` may not',
+      [],
+      ['committer'],
+      [review('bob')],
+      by({ authorEmail: 'bob@noreply.git.acme.test' }),
+    ],
+    [
+      'a private address bars nobody of whom it names only the end',
+      ['bob'],
+      [null],
+      [review('bob')],
+      by({ authorEmail: 'team1-bob@users.noreply.github.com' }),
+    ],
+    [
+      'a private address bars nobody else of whom only the login is known',
+      ['bob'],
+      [null],
+      [review('bob')],
+      { desired: loginsOnly, ...by({ authorEmail: 'alice@users.noreply.github.com' }) },
+    ],
+    [
+      'nobody of those who share an e-mail with an author may',
+      [],
+      ['committer', 'committer'],
+      [review('bob'), later('carol', 'approved', 1)],
+      { desired: sharedMailbox, ...by({ authorEmail: 'team@acme.test' }) },
+    ],
     ['a co-author may not', [], ['co_author'], [review('bob')], by({ coAuthorEmails: ['bob@acme.test'] })],
     ['a pusher may not', [], ['pusher'], [review('bob')], { pull: { pushers: [account('alice'), account('bob')] } }],
     ['a host that cannot tell who pushed takes nothing away', ['bob'], [null], [review('bob')], { pull: { pushers: null } }],
@@ -296,6 +327,7 @@ describe('what was approved', () => {
       [review('bob', { submittedAt: PINNED_AT })],
       { pin: { ...tallyInput([]).pin, since: PINNED_AT + 1 } },
     ],
+    ['an approval in the very moment of the pin counts', ['bob'], [null], [review('bob', { submittedAt: PINNED_AT })]],
     ['a pin renewed since voids it', [], ['before_pin'], [review('bob')], { pin: { ...tallyInput([]).pin, since: NOW } }],
     ['a pin without a time voids it', [], ['before_pin'], [review('bob')], { pin: { ...tallyInput([]).pin, since: Number.NaN } }],
     ['an approval of exactly the longest age counts', ['bob'], [null], [review('bob')], { validMs: HOUR_MS }],
@@ -363,6 +395,20 @@ describe('the words', () => {
       ['github:mallory', null, 'github:mallory belongs to nobody in access.yaml, so its review does not count.'],
       ['github:carol', 'carol', 'A comment of carol neither approves nor objects.'],
     ])
+  })
+
+  it('name what a review is measured by: the place, its longest age, an account that is gone', () => {
+    const textOf = (one: Review, options: Options) => tallyReviews(tallyInput([one], options)).reviews[0]
+    expect(textOf(review('bob'), { desired: desiredState({ bindings: [] }) })?.text).toBe(
+      'bob may not approve for shop/prod now.',
+    )
+    expect(textOf(review('bob'), { validMs: 0.25 * HOUR_MS })?.text).toBe(
+      'bob approved more than 0.3 h ago, so that approval no longer counts.',
+    )
+    expect(textOf(review('bob', { reviewer: null }), {})).toMatchObject({
+      account: 'unknown',
+      text: 'The account unknown is deleted or suspended, so its review does not count.',
+    })
   })
 })
 
@@ -462,10 +508,14 @@ it('every dismissal code is reached by a scenario of this file', () => {
     [[review('bob')], { pull: { commitsTruncated: true } }],
     [[review('bob')], { pull: { baseRef: 'sandbox' } }],
   ]
-  const reached = new Set(
-    scenarios.flatMap(([reviews, options]) => tallyReviews(tallyInput(reviews, options)).reviews.map(({ why }) => why)),
-  )
+  const tallies = scenarios.flatMap(([reviews, options]) => tallyReviews(tallyInput(reviews, options)).reviews)
+  const reached = new Set(tallies.map(({ why }) => why))
   expect(DISMISSALS.filter((code) => !reached.has(code))).toEqual([])
+  for (const { why, text, person: who, account: by } of tallies) {
+    expect(text, `${why}`).toMatch(/^\S.*\.$/)
+    // What is wrong with the pull request is said of it; everything else of whoever gave the review.
+    expect(text, `${why}`).toContain(why === 'wrong_base' ? 'sandbox, and only main' : (who ?? by))
+  }
 })
 
 it('an admin is told apart from an approver only by what roles say', () => {

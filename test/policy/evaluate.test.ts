@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { DAY_MS, HOUR_MS } from '../../controller/clock.ts'
 import type { ReasonCode } from '../../controller/model/reason.ts'
-import { GATES, type GateName, type Verdict } from '../../controller/policy/decision.ts'
+import { GATES, type GateName, type GateResult, type Verdict } from '../../controller/policy/decision.ts'
 import { evaluate, foldGates } from '../../controller/policy/evaluate.ts'
 import {
   ALICE,
@@ -48,8 +48,31 @@ function judged(rows: readonly Row[]) {
     expect(decision.verdict).toBe(verdict)
     expect(decision.reason).toEqual(result.reason)
     expect(decision.at).toBe(facts.now)
+    const skips: readonly GateName[] = decision.gates[1]!.verdict === 'allow' ? (facts.request.force?.skip ?? []) : []
+    for (const one of decision.gates) {
+      expect(one.forced).toBe(skips.includes(one.gate) && !(one.gate === 'freeze' && facts.desired.closed.length > 0))
+      tellsAPerson(one)
+    }
   })
 }
+
+/** Whatever a gate says, a person can read what it saw and wanted, why that is not enough, what is waited for and what to do. */
+function tellsAPerson({ saw, wanted, reason }: GateResult) {
+  expect(saw).toMatch(SENTENCE_PART)
+  expect(wanted).toMatch(SENTENCE_PART)
+  if (reason === null) return
+  expect(reason.text).toMatch(/^\w.{10,}[.:]?.*$/)
+  expect(reason.since).toBeLessThanOrEqual(EVENING)
+  for (const { kind, ref, done } of reason.waitingFor) {
+    expect(['person', 'ci', 'time', 'job', 'provider', 'lock']).toContain(kind)
+    expect(ref).toMatch(SENTENCE_PART)
+    expect(typeof done).toBe('boolean')
+  }
+  if (reason.action !== null)
+    expect(reason.action).toEqual({ text: expect.stringMatching(/^[A-Z].{9,}\.$/), command: null, url: null })
+}
+
+const SENTENCE_PART = /^\S.*\S$/
 
 const branch = (name: string) => ({ type: 'branch' as const, name })
 const tag = (name: string) => ({ type: 'tag' as const, name })
@@ -72,10 +95,6 @@ describe('the plain request', () => {
       'freeze: none (no freeze and no hold)',
       'lock: free (a free lock and nobody ahead)',
     ])
-  })
-
-  it('is judged alike while its pull request is open', () => {
-    expect(evaluate(policyFacts({ merged: false }))).toEqual(evaluate(policyFacts()))
   })
 })
 
@@ -707,6 +726,119 @@ describe('a dry run', () => {
     const decision = evaluate(policyFacts({ ...dry, ...overrides }))
     expect(decision.verdict).not.toBe('allow')
     expect(decision.reason?.code).toBe(code)
+  })
+})
+
+describe('what a gate waits for', () => {
+  const reasonOf = (gate: GateName, overrides: FactsOverrides) =>
+    evaluate(policyFacts(overrides)).gates.find((one) => one.gate === gate)!.reason
+  const twoChecks = { project: { integration: { ci: { requiredChecks: ['build', 'test'], apps: ['github-actions'] } } } }
+
+  it('of CI is each named check, and which of them are done', () => {
+    const waitingFor = [
+      { kind: 'ci', ref: 'build', done: true },
+      { kind: 'ci', ref: 'test', done: false },
+    ]
+    expect(reasonOf('ci', twoChecks)).toMatchObject({ code: 'ci_missing', waitingFor })
+    const ci = ciEvidence([ciResult(), ciResult({ name: 'test', state: 'pending' })])
+    expect(reasonOf('ci', { ...twoChecks, ci })).toMatchObject({ code: 'ci_pending', waitingFor })
+  })
+
+  it('of CI is what the project has to name first', () => {
+    const sawWith = (requiredChecks: string[], apps: string[]) =>
+      evaluate(policyFacts({ project: { integration: { ci: { requiredChecks, apps } } } })).gates.find(
+        ({ gate }) => gate === 'ci',
+      )!.saw
+    expect(sawWith([], ['github-actions'])).toBe('shop names no required check')
+    expect(sawWith(['build'], [])).toBe('shop names no app whose checks are believed')
+  })
+
+  it('of freezes is the end of the last, since the first began', () => {
+    const toAt = NOW + 3 * DAY_MS
+    const later = freeze({ name: 'new-year', fromAt: NOW, toAt, reason: 'Still nobody.' })
+    for (const freezes of [
+      [freeze(), later],
+      [later, freeze()],
+    ]) {
+      expect(reasonOf('freeze', { desired: { freezes } })).toMatchObject({
+        text: expect.stringContaining('Still nobody.'),
+        since: NOW - HOUR_MS,
+        waitingFor: [{ kind: 'time', ref: '2026-11-21T10:00:00.000Z', done: false }],
+      })
+    }
+    expect(reasonOf('freeze', { desired: { freezes: [freeze({ toAt: Number.POSITIVE_INFINITY })] } })?.waitingFor).toEqual([])
+  })
+
+  it('of the lock is who has it, and of order a success before', () => {
+    const lock = { holder: { jobId: 'job-9', since: NOW - HOUR_MS }, aheadInQueue: [] }
+    expect(reasonOf('lock', { lock })).toMatchObject({
+      since: NOW - HOUR_MS,
+      waitingFor: [{ kind: 'lock', ref: 'job-9', done: false }],
+    })
+    expect(reasonOf('order', { environment: { promoteFrom: 'stage' }, promoted: false })?.waitingFor).toEqual([
+      { kind: 'job', ref: 'shop/stage', done: false },
+    ])
+  })
+
+  it('of approvals leaves out who objects, and who approved already', () => {
+    const { gates } = evaluate(policyFacts({ tally: tally({ approvers: [BOB, DAVE], objectors: [DAVE], eligible: [] }) }))
+    expect(gates.find(({ gate }) => gate === 'approval')?.saw).toBe('1 approval (bob); changes requested by dave')
+    expect(reasonOf('approval', { tally: tally({ approvers: [BOB], eligible: [BOB, CAROL] }) })?.text).toBe(
+      '1 of 2 approvals; carol can approve.',
+    )
+    const none = evaluate(policyFacts({ tally: tally({ approvers: [], eligible: [BOB, CAROL] }) }))
+    expect(none.gates.find(({ gate }) => gate === 'approval')?.saw).toBe('no approval')
+  })
+})
+
+describe('what cannot be judged', () => {
+  const gateOf = (gate: GateName, overrides: FactsOverrides) => {
+    const result = evaluate(policyFacts(overrides)).gates.find((one) => one.gate === gate)!
+    tellsAPerson(result)
+    return result
+  }
+
+  it('of approvals waits while the file that says who may approve is unreadable', () => {
+    const closed = [finding('access.yaml')]
+    expect(gateOf('approval', { tally: tally({ approvers: [], eligible: [] }), desired: { closed } })).toMatchObject({
+      verdict: 'wait',
+      reason: {
+        code: 'config_unreadable',
+        text: 'Who may approve cannot be judged while access.yaml is unreadable: it cannot be read',
+        action: { text: 'Mend access.yaml.' },
+      },
+    })
+  })
+
+  it('of CI waits for the commit, and says why that is not known', () => {
+    const reasonFor = (ref: FactsOverrides['ref']) => gateOf('ci', { ref: ref! }).reason?.text
+    expect(reasonFor(unknown())).toBe('The commit whose CI results count could not be read: the host does not answer.')
+    expect(reasonFor(known({ found: false }))).toBe(
+      'The commit whose CI results count could not be read: it has not been read yet.',
+    )
+  })
+
+  it('of a ref is refused where there is none, in the words of what was asked for', () => {
+    const none = { target: null, policy: prodPolicy() }
+    expect(gateOf('ref', { ...none, request: { ref: null } }).reason).toMatchObject({
+      code: 'ref_missing',
+      text: 'The request has no ref to run.',
+    })
+    expect(gateOf('ref', { ...none, request: { ...ROLLBACK, ref: null } }).reason?.code).toBe('rollback_no_target')
+  })
+
+  it('waits for the provider that is asked, which the reason names', () => {
+    for (const [gate, facts] of [
+      ['ci', { ci: unknown() }],
+      ['approval', { tally: unknown() }],
+      ['ref', { ref: unknown() }],
+    ] as const) {
+      expect(gateOf(gate, facts).reason).toMatchObject({
+        since: NOW,
+        until: null,
+        waitingFor: [{ kind: 'provider', ref: 'github', done: false }],
+      })
+    }
   })
 })
 

@@ -75,6 +75,14 @@ export function deployWindow(overrides: Partial<DeployWindow> = {}): DeployWindo
   }
 }
 
+export const WHOLE_DAY = { fromMinute: 0, toMinute: 24 * 60 }
+/** What windows look like. */
+export const WINDOW_SHAPES: Record<string, Partial<DeployWindow>> = {
+  'the prod window': {},
+  'an overnight window': { days: ['Fri', 'Sat', 'Sun'], fromMinute: 22 * 60, toMinute: 6 * 60 },
+  'a whole-day window': { ...WHOLE_DAY, days: ['Tue', 'Sun'] },
+}
+
 /** A policy that allows every ref and asks for nothing. */
 export function policy(overrides: Partial<Policy> = {}): Policy {
   const name = overrides.name ?? 'open'
@@ -338,7 +346,6 @@ export function policyFacts(overrides: FactsOverrides = {}): PolicyFacts {
       ...desired,
     }),
     requester: { person: ALICE, label: 'github:alice' },
-    merged: true,
     target: theRequest.ref,
     ref: resolved(),
     ci: ciEvidence(),

@@ -46,6 +46,11 @@ const TABLE: readonly [event: string, payload: unknown, nudge: Nudge | null][] =
   ['repo:push', push({ full_name: 'no-workspace' }), null],
   ['repo:push', push({ full_name: 'a/../b' }), null],
   ['repo:push', push({ full_name: `${'a'.repeat(100)}/${'b'.repeat(100)}` }), null],
+  [
+    'repo:push',
+    push({ full_name: `${'a'.repeat(99)}/${'b'.repeat(100)}` }),
+    { kind: 'repository', repoFullName: `${'a'.repeat(99)}/${'b'.repeat(100)}` },
+  ],
   ['repo:fork', { repository: config }, null],
   ['constructor', { repository: config }, null],
 ]

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { CallbackAnswer, CallbackMessage } from '../../controller/jobs/callback.ts'
 import { silentLogger } from '../../controller/log.ts'
+import { commitSha } from '../../controller/model/names.ts'
 import { MAX_CALL_LINES, MAX_LINE_BYTES } from '../../controller/webhooks/callback-message.ts'
 import { callbackApp } from '../../controller/webhooks/callbacks.ts'
 
@@ -34,10 +35,14 @@ function say(
 }
 
 const claim = { type: 'claim', run: 'build 7' }
+const [SHA, LONG_SHA] = [commitSha('a'.repeat(40)), commitSha('0'.repeat(64))]
 
 describe('what a pipeline says', () => {
   const good: [unknown, CallbackMessage, number][] = [
-    [claim, { type: 'claim', run: 'build 7' }, 200],
+    [claim, { type: 'claim', run: 'build 7', sha: null }, 200],
+    [{ ...claim, sha: null }, { type: 'claim', run: 'build 7', sha: null }, 200],
+    [{ ...claim, sha: SHA }, { type: 'claim', run: 'build 7', sha: SHA }, 200],
+    [{ ...claim, sha: LONG_SHA }, { type: 'claim', run: 'build 7', sha: LONG_SHA }, 200],
     [{ type: 'progress', text: 'half way' }, { type: 'progress', run: null, text: 'half way' }, 202],
     [
       { type: 'log', run: 'build 7', lines: [{ stream: 'stderr', text: 'oh' }], later: true },
@@ -45,6 +50,11 @@ describe('what a pipeline says', () => {
       202,
     ],
     [{ type: 'log', run: null, lines: [] }, { type: 'log', run: null, lines: [] }, 202],
+    [
+      { type: 'log', run: 'x'.repeat(200), lines: Array(MAX_CALL_LINES).fill({ stream: 'stdout', text: '' }) },
+      { type: 'log', run: 'x'.repeat(200), lines: Array(MAX_CALL_LINES).fill({ stream: 'stdout', text: '' }) },
+      202,
+    ],
     [{ type: 'result', result: 'failed', text: 'exit 3' }, { type: 'result', run: null, result: 'failed', text: 'exit 3' }, 202],
     [{ type: 'result', result: 'canceled' }, { type: 'result', run: null, result: 'canceled', text: null }, 202],
     [{ type: 'result', result: 'succeeded', text: '' }, { type: 'result', run: null, result: 'succeeded', text: null }, 202],
@@ -64,8 +74,13 @@ describe('what a pipeline says', () => {
     [{ type: 'claim' }, 'must name its run'],
     [{ type: 'claim', run: '' }, 'run must be'],
     [{ type: 'claim', run: 7 }, 'run must be'],
+    [{ type: 'claim', run: ['build 7'] }, 'run must be'],
     [{ type: 'claim', run: 'a\nb' }, 'run must be'],
     [{ type: 'claim', run: 'x'.repeat(201) }, 'run must be'],
+    ...['', 'HEAD', 'abc1234', 'A'.repeat(40), 'a'.repeat(41), `${'a'.repeat(40)}\n`, 7, [SHA]].map((sha): [unknown, string] => [
+      { ...claim, sha },
+      'sha must be',
+    ]),
     [{ type: 'progress' }, 'progress needs'],
     [{ type: 'log' }, 'lines must be'],
     [{ type: 'log', lines: Array(MAX_CALL_LINES + 1).fill({ stream: 'stdout', text: '' }) }, 'lines must be'],
@@ -123,6 +138,24 @@ describe('the answer to a pipeline', () => {
     expect(heard).toHaveLength(1)
   })
 
+  it.each([
+    ['the shortest token', `Bearer ${'a'.repeat(20)}`, JOB, 202],
+    ['the longest token', `Bearer ${'a'.repeat(200)}`, JOB, 202],
+    ['a shorter one', `Bearer ${'a'.repeat(19)}`, JOB, 404],
+    ['a longer one', `Bearer ${'a'.repeat(201)}`, JOB, 404],
+    ['one with a sign that none has', `Bearer ${TOKEN}.`, JOB, 404],
+    ['another scheme', `xBearer ${TOKEN}`, JOB, 404],
+    ['a job with something before it', `Bearer ${TOKEN}`, `x${JOB}`, 404],
+    ['a job with something after it', `Bearer ${TOKEN}`, `${JOB}x`, 404],
+    ['a job in capitals', `Bearer ${TOKEN}`, JOB.toUpperCase(), 404],
+  ])('is, for %s (%s, %s), %i', async (_what, authorization, job, status) => {
+    const { app, heard } = door()
+    const body = JSON.stringify({ type: 'progress', text: 'x' })
+    const answer = await app.request(`/callbacks/jobs/${job}`, { method: 'POST', headers: { authorization }, body })
+    expect([answer.status, await answer.json()]).toEqual([status, status === 404 ? { error: 'not found' } : { accepted: true }])
+    expect(heard).toHaveLength(status === 404 ? 0 : 1)
+  })
+
   it('is 413 for more than 64 KiB, announced or not', async () => {
     const { app, heard } = door()
     expect((await say(app, { ...claim, more: 'x'.repeat(64 * 1024) })).status).toBe(413)
@@ -138,12 +171,14 @@ describe('the answer to a pipeline', () => {
       body,
       duplex: 'half',
     } as RequestInit)
-    expect((await door().app.request(request)).status).toBe(400)
+    const answer = await door().app.request(request)
+    expect([answer.status, await answer.json()]).toEqual([400, { error: 'incomplete body' }])
   })
 
   it('is 503, to come again, when what it said cannot be kept, or too many speak at once', async () => {
     const failed = await say(door(new Error('disk full')).app, claim)
     expect([failed.status, failed.headers.get('retry-after')]).toEqual([503, '5'])
+    expect(await failed.json()).toEqual({ error: 'try again later' })
     let free = (_: CallbackAnswer) => {}
     const { app } = door(new Promise((resolve) => (free = resolve)), 1)
     const first = say(app, claim)

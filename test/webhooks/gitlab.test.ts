@@ -50,6 +50,13 @@ describe('what a delivery of GitLab says to look at', () => {
     expect(gitlabSender.nudge(event, payload, CONFIG)).toEqual(nudge)
   })
 
+  it('is of a project in groups, by a path of at most five hundred characters', () => {
+    const about = (path_with_namespace: unknown) => gitlabSender.nudge('Push Hook', { project: { path_with_namespace } }, CONFIG)
+    const long = `${'a'.repeat(249)}/${'b'.repeat(250)}`
+    expect(about(long)).toEqual({ kind: 'repository', repoFullName: long })
+    for (const odd of [`${long}b`, '/acme/shop', 'acme/shop/', ['acme/shop']]) expect(about(odd)).toBeNull()
+  })
+
   it('is no pull request where the config repository is elsewhere', () => {
     expect(gitlabSender.nudge('Merge Request Hook', mergeRequest(7), NOT_CONFIG)).toBeNull()
     expect(gitlabSender.nudge('Push Hook', { ref: 'refs/heads/main', project: shop }, NOT_CONFIG)).toEqual(aboutShop)
@@ -87,7 +94,7 @@ function intake(secrets: readonly string[]) {
 
 const BODY = JSON.stringify(mergeRequest(7))
 
-function signed(options: { id?: string; seconds?: number; body?: string; key?: Buffer; version?: string } = {}) {
+function signed(options: { id?: string; seconds?: number | string; body?: string; key?: Buffer; version?: string } = {}) {
   const { id = 'f5e5f430-f57b-4e6e-9fac-d9128cd7232f', seconds = NOW / 1_000, body = BODY, key = KEY, version = 'v1' } = options
   const digest = createHmac('sha256', key).update(`${id}.${seconds}.${body}`).digest('base64')
   return { 'webhook-id': id, 'webhook-timestamp': String(seconds), 'webhook-signature': `${version},${digest}` }
@@ -132,6 +139,26 @@ describe('the signature of a delivery by GitLab', () => {
     const { deliver, inbox } = intake([SIGNING])
     expect(await deliver(headers)).toBe(status)
     expect(inbox.rows).toHaveLength(status === 202 ? 1 : 0)
+  })
+
+  it.each<[string, { id?: string; seconds?: string | number }]>([
+    ['a name that is too short', { id: 'short' }],
+    ['a name that says more', { id: `${right['webhook-id']}:x` }],
+    ['a name with something before it', { id: `:${right['webhook-id']}` }],
+    ['a time with a fraction', { seconds: `${NOW / 1_000}.5` }],
+    ['a time in another notation', { seconds: `0x${(NOW / 1_000).toString(16)}` }],
+    ['a time with something before it', { seconds: `+${NOW / 1_000}` }],
+    ['a time with something after it', { seconds: `${NOW / 1_000}e0` }],
+  ])('over %s proves nothing, however well it was made', async (_what, odd) => {
+    expect(await intake([SIGNING]).deliver(signed(odd))).toBe(401)
+  })
+
+  it('is looked for among ten, each whole', async () => {
+    const own = right['webhook-signature']
+    const among = (before: number, signature = own) =>
+      intake([SIGNING]).deliver({ ...right, 'webhook-signature': [...Array(before).fill('v1,x'), signature].join(' ') })
+    expect([await among(9), await among(10)]).toEqual([202, 401])
+    expect([await among(0, `x${own}`), await among(0, `${own}x`)]).toEqual([401, 401])
   })
 
   it('by an empty key counts for nothing', async () => {

@@ -3,7 +3,6 @@ import { connect } from 'node:net'
 import { type ServerType, serve } from '@hono/node-server'
 import type { Hono } from 'hono'
 import { afterEach, describe, expect, it } from 'vitest'
-import { bodyBudget, withBody } from '../../controller/webhooks/body.ts'
 import { githubSender } from '../../controller/webhooks/github.ts'
 import { headersFor, intake, PULL_REQUEST, SECRETS, signature } from './intake.ts'
 
@@ -70,55 +69,6 @@ describe('the size of a body, over real sockets', () => {
     expect(inbox.rows).toHaveLength(1)
   })
 })
-
-describe('the memory of all bodies together', () => {
-  it('is bounded, and is free again after each', async () => {
-    const limits = { maxBytes: 100, budget: bodyBudget(10) }
-    const kinds: string[] = []
-    await withBody(source('12345678'), limits, async (first) => {
-      kinds.push(first.kind)
-      await withBody(source('12345678'), limits, async (second) => kinds.push(second.kind))
-      await withBody(source('12', true), limits, async (third) => kinds.push(third.kind))
-      await withBody(source('123', true), limits, async (fourth) => kinds.push(fourth.kind))
-    })
-    await withBody(source('1234567890'), limits, async (last) => kinds.push(last.kind))
-    expect(kinds).toEqual(['read', 'busy', 'read', 'busy', 'read'])
-  })
-})
-
-describe('a body', () => {
-  const limits = () => ({ maxBytes: 10, budget: bodyBudget(100) })
-
-  it('that turns out longer than it was announced is too large all the same', async () => {
-    const liar = { ...source('12345678901'), header: (name: string) => (name === 'content-length' ? '3' : undefined) }
-    await withBody(liar, limits(), async ({ kind }) => expect(kind).toBe('too_large'))
-  })
-
-  it('that is not there is empty', async () => {
-    const none = { header: () => undefined, arrayBuffer: async () => new ArrayBuffer(0), raw: { body: null } }
-    await withBody(none, limits(), async (body) => expect(body).toEqual({ kind: 'read', bytes: new Uint8Array() }))
-  })
-
-  it('for which there is no room now is asked to come back', async () => {
-    const { app } = intake({ maxBufferedBytes: 3 })
-    const answer = await app.request('/webhooks/forge', {
-      method: 'POST',
-      body: PULL_REQUEST,
-      headers: { ...headersFor(PULL_REQUEST), 'content-length': String(PULL_REQUEST.length) },
-    })
-    expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '5'])
-  })
-})
-
-/** A request body with its length announced, or in chunks. */
-function source(text: string, chunked = false) {
-  const request = new Request('http://127.0.0.1/', { method: 'POST', body: text })
-  return {
-    header: (name: string) => (name === 'content-length' && !chunked ? String(text.length) : undefined),
-    arrayBuffer: () => request.arrayBuffer(),
-    raw: request,
-  }
-}
 
 async function listen(app: Hono): Promise<number> {
   return new Promise((resolve) => {

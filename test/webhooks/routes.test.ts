@@ -46,6 +46,7 @@ describe('a webhook route', () => {
     ['application/x-www-form-urlencoded', 415],
     ['text/plain', 415],
     ['application/json-patch+json', 415],
+    ['text/application/json', 415],
     [null, 415],
   ])('answers content type %s with %i', async (type, status) => {
     const { app } = intake()
@@ -54,9 +55,9 @@ describe('a webhook route', () => {
     expect((await deliver(app, body, { 'content-type': type })).status).toBe(status)
   })
 
-  it('keeps one row and wakes once when a delivery is replayed a thousand times', async () => {
+  it('keeps one row and wakes once when a delivery is replayed a hundred times', async () => {
     const { app, inbox, wakes } = intake()
-    for (let i = 0; i < 1_000; i++) expect((await deliver(app, PULL_REQUEST)).status).toBe(202)
+    for (let i = 0; i < 100; i++) expect((await deliver(app, PULL_REQUEST)).status).toBe(202)
     expect(inbox.rows).toHaveLength(1)
     expect(wakes.count).toBe(1)
   })
@@ -166,6 +167,63 @@ describe('a webhook route', () => {
     open()
     expect((await Promise.all(started)).map((response) => response.status)).toEqual([202, 202, 202])
     expect((await deliver(app, PULL_REQUEST)).status).toBe(202)
+  })
+
+  it('accepts what says nothing to look at, and stores nothing', async () => {
+    const { app, inbox, wakes } = intake()
+    expect((await deliver(app, '{}', { 'x-github-event': 'push' })).status).toBe(202)
+    expect([inbox.rows, wakes.count]).toEqual([[], 0])
+  })
+
+  const broken = () => new ReadableStream({ pull: (controller) => controller.error(new Error('gone')) })
+  const fails = async () => {
+    throw new Error('disk full')
+  }
+  const large = { 'content-length': String(githubSender.maxBodyBytes + 1) }
+  const announced = { 'content-length': String(PULL_REQUEST.length) }
+  const failing = new Map([['forge', { sender: githubSender, secrets: fails }]])
+  type Change = Record<string, string | null>
+  it.each<[number, string, Parameters<typeof intake>[0], Change, (string | (() => ReadableStream))?, string?]>([
+    [404, 'not found', {}, {}, PULL_REQUEST, '/webhooks/nobody'],
+    [404, 'not found', {}, {}, PULL_REQUEST, '/webhooks/no-secret'],
+    [404, 'not found', {}, {}, PULL_REQUEST, '/elsewhere'],
+    [415, 'send application/json', {}, { 'content-type': 'text/plain' }],
+    [413, 'payload too large', {}, large],
+    [400, 'incomplete body', {}, {}, broken],
+    [401, 'bad signature', {}, { 'x-hub-signature-256': 'sha256=' }],
+    [400, 'missing or malformed delivery id', {}, { 'x-github-delivery': null }],
+    [400, 'malformed JSON', {}, {}, '{'],
+    [503, 'too many bytes at once', { maxBufferedBytes: 3 }, announced],
+    [503, 'too many deliveries at once', { maxInFlight: 0 }, {}],
+    [503, 'try again later', { inbox: { store: fails } }, {}],
+    [503, 'try again later', { integrations: failing }, {}],
+  ])(
+    'answers %i and says %s, and when to come again only where that helps',
+    async (status, error, options, changes, body = PULL_REQUEST, path = '/webhooks/forge') => {
+      const { app } = intake(options)
+      const headers = headersFor(typeof body === 'string' ? body : PULL_REQUEST, changes)
+      const init = { method: 'POST', headers, body: typeof body === 'string' ? body : body(), duplex: 'half' } as RequestInit
+      const answer = await app.request(new Request(`http://127.0.0.1${path}`, init))
+      expect([answer.status, await answer.json()]).toEqual([status, { error }])
+      expect(answer.headers.get('retry-after')).toBe(status === 503 ? '5' : null)
+    },
+  )
+
+  it('tells its log what an operator has to know, and no secret', async () => {
+    const told: unknown[][] = []
+    const tell = (level: string) => (message: string, facts?: object) => told.push([level, message, facts])
+    const log = { debug: tell('debug'), info: tell('info'), warn: tell('warn'), error: tell('error') }
+    await deliver(intake({ log }).app, PULL_REQUEST)
+    await deliver(intake({ log }).app, PULL_REQUEST, { 'x-hub-signature-256': null })
+    await deliver(intake({ log, inbox: { store: fails } }).app, PULL_REQUEST)
+    await deliver(intake({ log, integrations: failing }).app, PULL_REQUEST)
+    const deliveryId = '4711:72d3162e-cc78-11e3-81ab-4c9367dc0958'
+    expect(told).toEqual([
+      ['debug', 'webhook received', expect.objectContaining({ integration: 'forge', deliveryId, stored: 'stored' })],
+      ['warn', 'webhook refused: bad signature', { integration: 'forge' }],
+      ['error', 'webhook not stored', { integration: 'forge', deliveryId, error: 'disk full' }],
+      ['error', 'webhook handler failed', { error: 'disk full' }],
+    ])
   })
 
   it('names the config repository when the integration serves it', async () => {
