@@ -1,12 +1,13 @@
+import { canonicalJson } from '../../controller/audit/canonical-json.ts'
 import type { AuditEvent } from '../../controller/audit/event.ts'
 import type { Instant } from '../../controller/clock.ts'
 import { MINUTE_MS } from '../../controller/clock.ts'
 import type { Trigger } from '../../controller/jobs/executor.ts'
 import type { Job, Lock, Run } from '../../controller/jobs/job.ts'
-import type { ConfigState } from '../../controller/jobs/state-store.ts'
+import type { ConfigState, Nudge, OutboxMessage } from '../../controller/jobs/state-store.ts'
 import type { Delivery } from '../../controller/webhooks/inbox.ts'
 import type { Forge } from './forge.ts'
-import { brought, whyNotStart, whyRulesNotInForce } from './oracle.ts'
+import { brought, CONFIG_AGE_MS, whyNotStart, whyRulesNotInForce } from './oracle.ts'
 import { isLive, type Pipelines, type SimRun } from './pipelines.ts'
 import type { Write } from './recorder.ts'
 import type { Remote } from './remote.ts'
@@ -21,10 +22,14 @@ export interface Shadow {
   /** By `job#attempt`. */
   runs: Map<string, Run>
   locks: Map<string, Lock>
+  /** What was last to be told, by the key of its message. */
+  messages: Map<string, OutboxMessage>
 }
 
 export interface Truth {
   now(): Instant
+  /** Does nothing fail, and is nothing late? */
+  healed(): boolean
   remote: Remote
   forge: Forge
   pipelines: Pipelines
@@ -38,8 +43,14 @@ export interface Checks {
   committed(by: Actor, writes: readonly Write[]): void
   /** The database was lost with everything in it. */
   lost(): void
-  /** Some clock was set forward: from then on a controller may take a moment for a day. */
-  jumped(): void
+  /** Some clock was set: from then on a controller may take a moment for a day, or a day for a moment. */
+  clockSet(forward: boolean): void
+  /** This controller was given the lease. */
+  leads(actor: Actor): void
+  /** This controller is about to do something outside that only a leader may. */
+  acts(actor: Actor, what: string): void
+  /** This controller looked at the config branch. */
+  lookedAtBranch(actor: Actor): void
   /** When that was last; null: never. */
   lostAt: Instant | null
   sent(trigger: Trigger): void
@@ -52,6 +63,7 @@ export interface Checks {
   acknowledged(delivery: Delivery): void
   /** Something became visible outside. */
   shown(where: string, what: object): void
+  wasShown(message: OutboxMessage): boolean
   reported(message: string, text: string): void
   /** How often each check looked. */
   looked: Map<string, number>
@@ -74,15 +86,37 @@ const IN_LINE = new Set(['lock_held', 'queue_position', 'ready'])
 
 export function createChecks(truth: Truth): Checks {
   const { now, remote, pipelines } = truth
-  const shadow: Shadow = { config: null, rulesInForce: [], jobs: new Map(), runs: new Map(), locks: new Map() }
+  const shadow: Shadow = {
+    config: null,
+    rulesInForce: [],
+    jobs: new Map(),
+    runs: new Map(),
+    locks: new Map(),
+    messages: new Map(),
+  }
   const sends = new Set<string>()
   const fences = new Map<string, number>()
   const askedToStop = new Set<SimRun>()
   const looksSinceWithdrawn = new Map<SimRun, number>()
   let jumpedAt = Number.NEGATIVE_INFINITY
+  /** By the job that another overtook, until it is written again. */
+  const overtakings = new Map<string, string>()
+  let clockSetAt = Number.NEGATIVE_INFINITY
+  let leader: Actor | null = null
+  const ledSince = new Map<Actor, Instant>()
+  const branchSeenAt = new Map<Actor, Instant>()
+  /** What became visible, and what was given up. */
+  const texts = new Set<string>()
+  /** Since when a run is on record as begun. */
+  const begunAt = new Map<string, Instant>()
+  /** When a provider last told of a run, and when the oldest delivery that names it and is not settled came. */
+  const toldAt = new Map<string, Instant>()
+  const namedAt = new Map<string, Instant>()
   /** Path of each job that ever ran. */
   const requestPaths = new Map<string, string>()
   const inVain = new Map<string, { since: Instant; times: number }>()
+  /** Intents that were lost with the database. A request that was on its way then arrives all the same. */
+  const lostIntents = new Set<string>()
   /** Runs whose lock was given up on purpose, after a whole run time without an answer. */
   const excused = new Set<SimRun>()
 
@@ -147,6 +181,11 @@ export function createChecks(truth: Truth): Checks {
         if (ENDED.has(job.status)) jobEnded(job)
       }
     }
+    // One that the same pass ends, or makes wait for something else, had lost its place in line: that may be written a moment later.
+    const overtaking = overtakings.get(job.id)
+    overtakings.delete(job.id)
+    if (overtaking !== undefined && (job.status === 'running' || (job.status === 'queued' && IN_LINE.has(job.reason.code))))
+      breach(`first in, first out: ${overtaking}`)
     shadow.jobs.set(job.id, job)
   }
 
@@ -173,6 +212,13 @@ export function createChecks(truth: Truth): Checks {
         // what it was rewritten to, nobody can say what brought a file.
         pull === undefined || jumpedAt >= job.createdAt || wasRewritten(),
         () => `job ${job.id} came with pull request ${pull?.number} and was refused as pushed`,
+      )
+    }
+    if (job.reason.code === 'request_deleted') {
+      must(
+        'what is withdrawn is not there',
+        !remote.commit(shadow.config!.head)!.requests.has(job.requestPath),
+        () => `job ${job.id} ended as withdrawn, and ${job.requestPath} is in the accepted commit`,
       )
     }
     if (job.status === 'expired' || job.reason.code === 'request_deleted') {
@@ -243,9 +289,16 @@ export function createChecks(truth: Truth): Checks {
     shadow.locks.set(lock.key, lock)
   }
 
-  function intended(run: Run, audits: readonly AuditEvent[], clock: Instant): void {
+  function intended(run: Run, audits: readonly AuditEvent[], by: Actor): void {
     const job = shadow.jobs.get(run.jobId)!
-    const why = whyNotStart(truth, shadow, job, clock)
+    const why = whyNotStart(truth, shadow, job, now() + by.skewMs)
+    const seenAt = branchSeenAt.get(by) ?? Number.NEGATIVE_INFINITY
+    must(
+      'a start rests on a look at the branch',
+      // A dry run starts by the last good commit also while nobody can look. By a clock that was set since, nobody knows how old that is.
+      job.type === 'dry_run' || seenAt >= now() - CONFIG_AGE_MS || clockSetAt >= seenAt,
+      () => `job ${job.id} starts ${(now() - seenAt) / 1000} s after the last look`,
+    )
     must('no start that the rules forbid', why === null, () => `job ${job.id} (${job.requestPath}) was let start: ${why}`)
     must(
       'an intent is audited',
@@ -271,10 +324,32 @@ export function createChecks(truth: Truth): Checks {
         main.requests.has(other.requestPath) &&
         job.attempt === 1,
     )
+    look('first in, first out')
+    if (overtaken !== undefined)
+      overtakings.set(overtaken.id, `job ${job.seq} starts before ${overtaken.seq} (${overtaken.reason.code})`)
+  }
+
+  /** Nothing more is expected of that text, also when it is put again. */
+  function givenUp(key: string): void {
+    const message = shadow.messages.get(key)
+    if (message !== undefined) texts.add(textOf(message))
+  }
+
+  /** Where nothing fails, a delivery is followed by a look before it is taken for handled. */
+  function settled(nudge: Nudge): void {
+    if (nudge.kind !== 'run') return
+    const came = namedAt.get(nudge.externalId)
+    namedAt.delete(nudge.externalId)
+    const run = [...shadow.runs.values()].find((each) => each.externalId === nudge.externalId && each.state === 'started')
+    const begun = begunAt.get(nudge.externalId)
+    if (!truth.healed() || came === undefined || run === undefined || begun === undefined || begun >= came) return
+    // A provider that lately gave no answer is left alone for a moment.
+    if (inVain.has(run.jobId)) return
+    const told = toldAt.get(nudge.externalId) ?? Number.NEGATIVE_INFINITY
     must(
-      'first in, first out',
-      overtaken === undefined,
-      () => `job ${job.seq} starts before ${overtaken?.seq} (${overtaken?.reason.code})`,
+      'a delivery is looked into',
+      told >= came,
+      () => `what said that run ${nudge.externalId} changed was settled without a look`,
     )
   }
 
@@ -300,20 +375,52 @@ export function createChecks(truth: Truth): Checks {
     acked: new Set(),
     lostAt: null,
 
-    jumped() {
-      jumpedAt = now()
+    clockSet(forward) {
+      clockSetAt = now()
+      if (forward) jumpedAt = now()
+    },
+
+    leads(actor) {
+      leader = actor
+      ledSince.set(actor, now())
+    },
+
+    acts(actor, what) {
+      // How long ago it was given the lease, it only knows by its clock.
+      const led = leader === null || leader === actor || clockSetAt >= (ledSince.get(actor) ?? Number.POSITIVE_INFINITY)
+      must('only the leader acts', led, () => `${actor.name} wants to ${what} while ${leader?.name} leads`)
+    },
+
+    lookedAtBranch(actor) {
+      branchSeenAt.set(actor, now())
     },
 
     lost() {
       checks.lostAt = now()
+      leader = null
+      for (const intent of shadow.runs.keys()) lostIntents.add(intent)
       Object.assign(shadow, { config: null, rulesInForce: [] })
-      for (const table of [shadow.jobs, shadow.runs, shadow.locks, sends, fences, inVain, checks.acked]) table.clear()
+      for (const table of [
+        shadow.jobs,
+        shadow.runs,
+        shadow.locks,
+        shadow.messages,
+        overtakings,
+        namedAt,
+        begunAt,
+        sends,
+        fences,
+        inVain,
+        checks.acked,
+      ])
+        table.clear()
       // Whoever deletes a request and then loses the records has nothing left that tells of its run.
       const paths = remote.head().requests
       for (const run of pipelines.runs) if (![...paths.keys()].some((path) => path === requestOf(run))) excused.add(run)
     },
 
     committed(by, writes) {
+      must('only the leader writes', leader === null || leader === by, () => `${by.name} writes while ${leader?.name} leads`)
       const audits = writes.flatMap((write) => (write.table === 'audit' ? [write.event] : []))
       for (const write of writes) {
         switch (write.table) {
@@ -340,6 +447,8 @@ export function createChecks(truth: Truth): Checks {
               () => `${key} was ended and is ${write.run.state}`,
             )
             shadow.runs.set(key, write.run)
+            const { externalId } = write.run
+            if (externalId !== null && was?.externalId !== externalId) begunAt.set(externalId, now())
             break
           }
           case 'locked':
@@ -348,13 +457,20 @@ export function createChecks(truth: Truth): Checks {
           case 'released':
             released(write.lock, audits)
             break
+          case 'message':
+            shadow.messages.set(write.message.key, write.message)
+            break
+          case 'settled':
+            for (const nudge of write.nudges) settled(nudge)
+            break
           case 'audit':
+            if (write.event.action === 'outbox_given_up') givenUp(String(write.event.data['key']))
             break
         }
       }
       // Once the whole unit is known: a start is judged with its lock and its job.
       for (const write of writes)
-        if (write.table === 'run inserted' && write.run.state === 'intended') intended(write.run, audits, now() + by.skewMs)
+        if (write.table === 'run inserted' && write.run.state === 'intended') intended(write.run, audits, by)
     },
 
     sent(trigger) {
@@ -363,6 +479,7 @@ export function createChecks(truth: Truth): Checks {
       sends.add(attempt)
       const job = shadow.jobs.get(trigger.jobId)
       const run = shadow.runs.get(attempt)
+      if (run === undefined && lostIntents.has(attempt)) return
       must(
         'intent before send',
         run?.state === 'intended' || run?.state === 'unknown',
@@ -411,6 +528,7 @@ export function createChecks(truth: Truth): Checks {
     },
 
     observed(run) {
+      toldAt.set(run.id, now())
       const job = shadow.jobs.get(run.trigger.jobId)
       if (job?.status !== 'running' || job.type === 'dry_run' || shadow.config === null) return
       if (remote.commit(shadow.config.head)!.requests.has(job.requestPath)) return
@@ -431,10 +549,15 @@ export function createChecks(truth: Truth): Checks {
     },
 
     acknowledged(delivery) {
+      const { nudge } = delivery
+      if (nudge.kind === 'run' && !namedAt.has(nudge.externalId)) namedAt.set(nudge.externalId, now())
       checks.acked.add(`${delivery.integration} ${delivery.deliveryId}`)
     },
 
+    wasShown: (message) => texts.has(textOf(message)),
+
     shown(where, what) {
+      texts.add(canonicalJson(what))
       must(
         'nothing leaves that is no plain text',
         !JSON.stringify(what).includes('undefined'),
@@ -449,4 +572,9 @@ export function createChecks(truth: Truth): Checks {
     },
   }
   return checks
+}
+
+/** Of a deployment only the message itself is shown. */
+function textOf({ channel, body }: OutboxMessage): string {
+  return canonicalJson(channel === 'deployment' ? body['message'] : body)
 }

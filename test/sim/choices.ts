@@ -7,6 +7,11 @@ export interface Choices {
   pick(options: number, odds?: number): number
   /** 0 with what is left of 1, else the number of the weight (from 1) that was drawn. */
   weighted(weights: readonly number[]): number
+  /**
+   * A number in [0, 1) that may shift the odds of what is drawn, and nothing else. So it is no part of a history: it is not written
+   * down, and 0 when a history is told again, where nothing is drawn.
+   */
+  hint(): number
   /** All answers given so far. */
   readonly made: readonly number[]
 }
@@ -21,6 +26,7 @@ export function drawnChoices(seed: number): Choices {
   }
   return {
     made,
+    hint: random,
     pick: (options, odds = (options - 1) / options) =>
       note(options > 1 && random() < odds ? 1 + Math.floor(random() * (options - 1)) : 0),
     weighted(weights) {
@@ -42,7 +48,7 @@ export function replayedChoices(list: readonly number[]): Choices {
     made.push(value < options ? value : 0)
     return made.at(-1)!
   }
-  return { made, pick: next, weighted: (weights) => next(weights.length + 1) }
+  return { made, hint: () => 0, pick: next, weighted: (weights) => next(weights.length + 1) }
 }
 
 /** sfc32: small, fast and good enough to spread faults. Gives numbers in [0, 1). */

@@ -22,8 +22,7 @@ import { blobOf, bytesOf, type Remote, snapshotOf, textAt } from './remote.ts'
 import type { Actor, World } from './world.ts'
 
 /** Shorter than in production where that only saves steps: the order of the times is the same. */
-export const TIMING: LoopTiming = {
-  pollMs: 60_000,
+const TIMING: Omit<LoopTiming, 'pollMs'> = {
   runPollMs: 30_000,
   evidenceMaxAgeMs: 30_000,
   triggerTimeoutMs: 10_000,
@@ -42,22 +41,29 @@ export interface Surroundings {
   checks: Checks
   /** Are messages sent? That is a fourth of all steps, and next to nothing depends on it. */
   sends: boolean
+  /** How often a controller looks without being told. */
+  pollMs: number
   /** The store as it is now: a lost one is followed by an empty one. */
   store: () => OpenStore
 }
+
+/** What a machine keeps of the config repository: what was once fetched there. It only ever grows. */
+export type Mirror = Set<CommitSha>
 
 export interface RunningController {
   actor: Actor
   engine: Engine
   deliver(delivery: Delivery): Promise<void>
+  /** Ends its work in good order. */
+  stop(): Promise<void>
 }
 
 /** Parsed documents depend on nothing but their text, so all histories of a process may share them. */
 const documents: DocumentCache = documentCache()
 
 /** Starts the real loop and the real courier on simulated ports, with nothing in memory. */
-export function startController(outside: Surroundings, actor: Actor): RunningController {
-  const { world, checks } = outside
+export function startController(outside: Surroundings, actor: Actor, mirror: Mirror): RunningController {
+  const { world, checks, pollMs } = outside
   const state = recorded({ unit: (name, work) => outside.store().state.unit(name, work) }, (_unit, writes) =>
     checks.committed(actor, writes),
   )
@@ -82,13 +88,13 @@ export function startController(outside: Surroundings, actor: Actor): RunningCon
     clock,
     log,
     store: guarded(store, leadership),
-    source: configSource(outside, actor),
+    source: configSource(outside, actor, mirror),
     host: configHost(outside, actor),
     connections: leaderOnly(connections(outside, actor), leadership),
     config: { branch: 'main', acceptHistory: null },
     statusUrl: null,
     callbacks: null,
-    timing: TIMING,
+    timing: { ...TIMING, pollMs },
     memory: emptyMemory(documents, {
       startedAt: clock.now(),
       lastTickAt: null,
@@ -96,7 +102,7 @@ export function startController(outside: Surroundings, actor: Actor): RunningCon
       sourceSeenAt: null,
       sourceError: null,
       lastWebhookAt: null,
-      pollMs: TIMING.pollMs,
+      pollMs,
       error: null,
       version: 'sim',
     }),
@@ -113,22 +119,30 @@ export function startController(outside: Surroundings, actor: Actor): RunningCon
       checks.acknowledged(delivery)
       loop.wake()
     },
+    async stop() {
+      await loop.stop()
+      await courier?.stop()
+      await leadership.stop()
+    },
   }
 }
 
-function leaseOf({ world, store }: Surroundings, actor: Actor): LeaderLease {
+function leaseOf({ world, store, checks }: Surroundings, actor: Actor): LeaderLease {
   const lease = () => store().shared!.lease
   return {
-    take: (holder, durationMs) => world.call(actor, 'lease take', 'store', () => lease().take(holder, durationMs)),
-    renew: (fence, durationMs) => world.call(actor, 'lease renew', 'store', () => lease().renew(fence, durationMs)),
-    release: (fence) => world.call(actor, 'lease release', 'store', () => lease().release(fence)),
-    holder: () => world.call(actor, 'lease holder', 'store', () => lease().holder()),
+    take: (holder, durationMs) =>
+      world.call(actor, 'lease take', 'lease', async () => {
+        const fence = await lease().take(holder, durationMs)
+        if (fence !== null) checks.leads(actor)
+        return fence
+      }),
+    renew: (fence, durationMs) => world.call(actor, 'lease renew', 'lease', () => lease().renew(fence, durationMs)),
+    release: (fence) => world.call(actor, 'lease release', 'lease', () => lease().release(fence)),
+    holder: () => world.call(actor, 'lease holder', 'lease', () => lease().holder()),
   }
 }
 
-function configSource({ world, remote, forge }: Surroundings, actor: Actor): ConfigSource {
-  /** The mirror is on disk and only ever grows; what a dead process fetched is fetched again, which shows nothing new. */
-  const mirrored = new Set<CommitSha>()
+function configSource({ world, remote, forge, checks }: Surroundings, actor: Actor, mirrored: Mirror): ConfigSource {
   const add = (id: CommitSha) => {
     const commit = remote.commit(id)
     if (commit === undefined || mirrored.has(id)) return
@@ -136,17 +150,18 @@ function configSource({ world, remote, forge }: Surroundings, actor: Actor): Con
     for (const parent of commit.parents) add(parent)
   }
   const mirror = (id: CommitSha) => (mirrored.has(id) ? remote.commit(id)! : null)
-  for (const move of remote.moves) if (move.at < world.now()) add(move.head)
   return {
     fetch: () =>
       world.call(actor, 'git fetch', 'read', (fault) => {
         refuse(fault, 'git fetch')
+        checks.lookedAtBranch(actor)
         add(remote.head().id)
         return remote.head().id
       }),
     async snapshot(commit) {
       if (mirror(commit) === null) {
         await world.call(actor, 'git fetch commit', 'read', (fault) => {
+          if (remote.hides && !remote.isAncestor(commit, remote.head().id)) refuse('refused', 'git fetch commit')
           refuse(fault, 'git fetch commit')
           add(commit)
         })
@@ -210,18 +225,22 @@ function configHost({ world, forge, checks }: Surroundings, actor: Actor): Confi
       headRef: (number) => String(number),
     },
     voice: {
-      publishCheck: (message) =>
-        world.call(actor, 'forge publish check', 'send', (fault) => {
+      publishCheck: (message) => {
+        checks.acts(actor, 'publish a check')
+        return world.call(actor, 'forge publish check', 'send', (fault) => {
           refuse(fault, 'publishing')
           checks.shown(`check ${message.sha} ${message.name}`, message)
           return `${message.sha} ${message.name}`
-        }),
-      upsertComment: (message) =>
-        world.call(actor, 'forge comment', 'send', (fault) => {
+        })
+      },
+      upsertComment: (message) => {
+        checks.acts(actor, 'comment')
+        return world.call(actor, 'forge comment', 'send', (fault) => {
           refuse(fault, 'commenting')
           checks.shown(`comment ${message.pullRequest}`, message)
           return `c${message.pullRequest}`
-        }),
+        })
+      },
     },
   }
 }
@@ -244,20 +263,23 @@ function connections(outside: Surroundings, actor: Actor): Connections {
     }),
     pipeline: ({ integration: { repoFullName } }) => pipelineProvider(outside, actor, repoFullName),
     deployments: () => ({
-      mirror: (message) =>
-        world.call(actor, 'forge mirror deployment', 'send', (fault) => {
+      mirror: (message) => {
+        checks.acts(actor, 'mirror a deployment')
+        return world.call(actor, 'forge mirror deployment', 'send', (fault) => {
           refuse(fault, 'mirroring')
           checks.shown(`deployment ${message.jobId}`, message)
           return `d${message.jobId}`
-        }),
+        })
+      },
     }),
   }
 }
 
 function pipelineProvider({ world, pipelines, checks }: Surroundings, actor: Actor, repo: string): PipelineProvider {
   return {
-    start: (trigger) =>
-      world
+    start: (trigger) => {
+      checks.acts(actor, 'start a run')
+      return world
         .call<StartOutcome>(actor, 'pipeline start', 'trigger', (fault) => {
           checks.sent(trigger)
           if (fault === 'refused') return { kind: 'refused', why: 'simulated 422', retryAfterMs: null, unreachable: false }
@@ -274,7 +296,8 @@ function pipelineProvider({ world, pipelines, checks }: Surroundings, actor: Act
             return { kind: 'refused', why: error.message, retryAfterMs: error.retryAfterMs, unreachable: false }
           }
           return { kind: 'unknown', why: error.message }
-        }),
+        })
+    },
     find: ({ jobId }) =>
       asked(
         checks,
@@ -294,8 +317,9 @@ function pipelineProvider({ world, pipelines, checks }: Surroundings, actor: Act
           return pipelines.observe(repo, externalId)
         }),
       ),
-    cancel: ({ externalId }) =>
-      asked(
+    cancel: ({ externalId }) => {
+      checks.acts(actor, 'cancel a run')
+      return asked(
         checks,
         jobOf(pipelines.runs, externalId),
         world.call(actor, 'pipeline cancel', 'cancel', (fault) => {
@@ -304,7 +328,8 @@ function pipelineProvider({ world, pipelines, checks }: Surroundings, actor: Act
           refuse(fault, 'canceling')
           if (run !== undefined) pipelines.cancel(run)
         }),
-      ),
+      )
+    },
   }
 }
 

@@ -17,7 +17,9 @@ const STEPS: Readonly<Partial<Record<EffectKind, readonly string[]>>> = {
     'pull.shown',
     'observe',
     'jobs.open',
+    'job.adopt',
     'job.wait',
+    'job.stay',
     'job.end',
     'job.start',
     'job.read',
@@ -30,15 +32,27 @@ const STEPS: Readonly<Partial<Record<EffectKind, readonly string[]>>> = {
     'run.cancel',
     'run.end',
     'run.unreachable',
+    'run.duplicate',
     'run.known',
     'run.late',
     'outbox due',
     'outbox delivered',
     'outbox failed',
     'outbox refused',
+    'outbox given up',
     'leadership.taken',
+    'views.config',
   ].map((unit) => `store ${unit}`),
-  read: ['git fetch', 'git fetch pull', 'forge read pull', 'forge resolve ref', 'forge read ci', 'pipeline observe'],
+  lease: ['lease take', 'lease renew', 'lease holder', 'lease release'],
+  read: [
+    'git fetch',
+    'git fetch commit',
+    'git fetch pull',
+    'forge read pull',
+    'forge resolve ref',
+    'forge read ci',
+    'pipeline observe',
+  ],
   list: ['forge list pulls', 'pipeline find'],
   trigger: ['pipeline start'],
   cancel: ['pipeline cancel'],
@@ -46,10 +60,16 @@ const STEPS: Readonly<Partial<Record<EffectKind, readonly string[]>>> = {
   delivery: ['inbox store'],
 }
 
-/** Faults that never struck at a step where they can. */
-export function uncovered(marks: Readonly<Record<string, number>>): { missing: string[]; possible: number } {
+/** Faults that never struck at a step where they can, and effects that the list of steps does not know. */
+export function uncovered(marks: Readonly<Record<string, number>>): { missing: string[]; unlisted: string[]; possible: number } {
   const wanted = Object.entries(STEPS).flatMap(([kind, labels]) =>
     labels.flatMap((label) => APPLICABLE[kind as EffectKind].map((fault) => `${fault} at ${label}`)),
   )
-  return { missing: wanted.filter((mark) => marks[mark] === undefined), possible: wanted.length }
+  const steps = new Set(Object.values(STEPS).flat())
+  const seen = new Set(Object.keys(marks).map((mark) => mark.slice(mark.indexOf(' at ') + ' at '.length)))
+  return {
+    missing: wanted.filter((mark) => marks[mark] === undefined),
+    unlisted: [...seen].filter((label) => !steps.has(label)),
+    possible: wanted.length,
+  }
 }

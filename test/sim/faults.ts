@@ -1,7 +1,7 @@
 import type { Choices } from './choices.ts'
 
 /** What an effect is, as far as it matters to what can go wrong with it. */
-export type EffectKind = 'store' | 'read' | 'list' | 'trigger' | 'cancel' | 'send' | 'delivery' | 'sleep'
+export type EffectKind = 'store' | 'lease' | 'read' | 'list' | 'trigger' | 'cancel' | 'send' | 'delivery' | 'sleep'
 
 export const FAULTS = [
   'slow',
@@ -26,9 +26,14 @@ export const FAULTS = [
  */
 export type Fault = (typeof FAULTS)[number]
 
-/** What can happen to what. A store that failed at COMMIT ends its process, so there `lost` is `crash_after`. A trigger's own deadline ends it when its process sleeps. */
+/**
+ * What can happen to what. A unit whose COMMIT got no answer ends its process (`onFatal` of the real stores), so of a unit no
+ * answer is lost: that is `crash_after`. The lease is asked outside of any unit, and whoever asked lives on. A trigger's own
+ * deadline ends it when its process sleeps.
+ */
 export const APPLICABLE: Readonly<Record<EffectKind, readonly Fault[]>> = {
-  store: ['slow', 'pause', 'crash_before', 'crash_after', 'fail', 'lost'],
+  store: ['slow', 'pause', 'crash_before', 'crash_after', 'fail'],
+  lease: ['slow', 'pause', 'crash_before', 'crash_after', 'fail', 'lost'],
   read: ['slow', 'pause', 'crash_before', 'crash_after', 'fail', 'busy', 'refused'],
   list: ['slow', 'pause', 'crash_before', 'crash_after', 'fail', 'busy', 'stale'],
   trigger: [

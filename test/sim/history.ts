@@ -3,8 +3,8 @@ import { DAY_MS, HOUR_MS, type Instant, MINUTE_MS, SECOND_MS } from '../../contr
 import type { Nudge } from '../../controller/jobs/state-store.ts'
 import { type Checks, createChecks } from './checks.ts'
 import type { Choices } from './choices.ts'
-import { type RunningController, type Surroundings, startController } from './controller.ts'
-import { type Fault, swarmRates } from './faults.ts'
+import { type Mirror, type RunningController, type Surroundings, startController } from './controller.ts'
+import { swarmRates } from './faults.ts'
 import { createForge } from './forge.ts'
 import { createPipelines, isLive } from './pipelines.ts'
 import { createRemote } from './remote.ts'
@@ -13,14 +13,14 @@ import { FIRST_RULES } from './rules.ts'
 import { createStory } from './story.ts'
 import { THEMES } from './themes.ts'
 import type { OpenTier } from './tiers.ts'
-import { type Actor, createWorld } from './world.ts'
+import { type Actor, createWorld, type Mark } from './world.ts'
 
 export interface HistoryOptions {
   choices: Choices
   tier: OpenTier
   /** Controllers that are up at the same time; null: as the history wants it. */
   controllers: number | null
-  mark?: (fault: Fault | 'none' | 'outage', label: string) => void
+  mark?: (fault: Mark, label: string) => void
   write?: (line: string) => void
 }
 
@@ -38,8 +38,7 @@ export interface HistoryResult {
 /** More steps than any history needs; one that takes them turns in circles. */
 const MOST_STEPS = 40_000
 const HEAL_MS = 90 * MINUTE_MS
-const PAUSES_MS = [5 * SECOND_MS, 20 * SECOND_MS, SECOND_MS, 70 * SECOND_MS] as const
-const LONG_PAUSES_MS = [20 * SECOND_MS, 2 * MINUTE_MS, 4 * MINUTE_MS, 10 * MINUTE_MS] as const
+const TAILS_MS = [40 * SECOND_MS, 12 * MINUTE_MS, 150 * SECOND_MS] as const
 const DOWN_MS = [SECOND_MS, 0, 20 * SECOND_MS, 3 * MINUTE_MS] as const
 const LONG_DOWN_MS = [7 * MINUTE_MS, SECOND_MS, MINUTE_MS, 12 * MINUTE_MS] as const
 /** Where a wrong clock stands. */
@@ -51,7 +50,7 @@ export async function runHistory({ choices, tier, controllers: wanted, mark, wri
   const startAt = theme.starts[choices.pick(theme.starts.length, 0.6)]!
   const rates = swarmRates(choices, theme.rates)
   const sends = choices.pick(3) === 0
-  const several = choices.pick(2, 0.1) === 1 ? 2 : 1
+  const several = choices.pick(2, theme.pairs) === 1 ? 2 : 1
   const controllers = tier.share === null ? 1 : (wanted ?? several)
   const world = createWorld({ choices, settled: tier.settled, rates, startAt, mark: mark ?? (() => {}), write: write ?? null })
   // Where several may share the store, one alone needs the lease as well.
@@ -70,7 +69,7 @@ export async function runHistory({ choices, tier, controllers: wanted, mark, wri
       })
     },
   )
-  const checks = createChecks({ now: world.now, remote, forge, pipelines })
+  const checks = createChecks({ now: world.now, healed: () => !world.faulty, remote, forge, pipelines })
   const outside: Surroundings = {
     world,
     remote,
@@ -78,6 +77,7 @@ export async function runHistory({ choices, tier, controllers: wanted, mark, wri
     pipelines,
     checks,
     sends,
+    pollMs: theme.pollMs,
     store: tier.store,
   }
   const up: RunningController[] = []
@@ -86,13 +86,14 @@ export async function runHistory({ choices, tier, controllers: wanted, mark, wri
 
   /** One machine for each of them, with a clock of its own. */
   const skews = Array.from({ length: controllers }, () => 0)
+  const mirrors = skews.map((): Mirror => new Set())
 
   function boot(slot: number): void {
     const actor: Actor = { name: `c${++booted}`, dead: false, pausedUntil: 0, slot, skewMs: skews[slot]! }
-    up.push(startController(outside, actor))
+    up.push(startController(outside, actor, mirrors[slot]!))
   }
   function setClock(slot: number, skewMs: number): void {
-    if (skewMs > skews[slot]!) checks.jumped()
+    if (skewMs !== skews[slot]!) checks.clockSet(skewMs > skews[slot]!)
     world.trace(`clock ${slot} is set to ${skewMs / SECOND_MS} s`)
     skews[slot] = skewMs
     for (const { actor } of up) if (actor.slot === slot) actor.skewMs = skewMs
@@ -133,8 +134,19 @@ export async function runHistory({ choices, tier, controllers: wanted, mark, wri
     nudge,
     theme,
     crash: () => {
-      const controller = up[choices.pick(Math.max(1, up.length))]
+      const controller = oneOfThem()
       if (controller !== undefined) world.crash(controller.actor)
+    },
+    // Nobody is left behind: whoever stops gives its lease back, and starts again as after a crash.
+    stop: () => {
+      const controller = oneOfThem()
+      void controller?.stop().then(() => world.crash(controller.actor))
+    },
+    replaceMachine: () => {
+      const controller = oneOfThem()
+      if (controller === undefined) return
+      mirrors[controller.actor.slot] = new Set()
+      world.crash(controller.actor)
     },
     setClock: () => setClock(choices.pick(controllers), SKEWS_MS[choices.pick(SKEWS_MS.length)]!),
     loseDatabase: () =>
@@ -144,6 +156,10 @@ export async function runHistory({ choices, tier, controllers: wanted, mark, wri
         checks.lost()
       }),
   })
+
+  function oneOfThem(): RunningController | undefined {
+    return up[choices.pick(Math.max(1, up.length))]
+  }
 
   world.onTrouble = (odds) => {
     if (choices.pick(2, odds) === 0) return
@@ -164,14 +180,19 @@ export async function runHistory({ choices, tier, controllers: wanted, mark, wri
   const events = choices.pick(9)
   for (let event = 0; event < events; event++) {
     world.at(at, `event ${event}`, story.event)
-    at += (theme.long ? LONG_PAUSES_MS : PAUSES_MS)[choices.pick(4)]!
+    at += theme.pausesMs[choices.pick(theme.pausesMs.length)]!
   }
-  await runUntil(at + [40 * SECOND_MS, 12 * MINUTE_MS][choices.pick(2, theme.long ? 0.6 : 0.1)]!, () => false)
+  // What was asked for last should mostly meet faults as well, and not only a world that has healed.
+  at += TAILS_MS[choices.weighted(theme.long ? [0.5, 0.2] : [0.1, 0.6])]!
+  await runUntil(at, () => false)
+  if (world.mutedUntil > at) await runUntil(world.mutedUntil, () => false)
 
   // Everything heals: what is wrong now stays wrong for ever.
   world.trace('heal')
   world.faulty = false
   world.outageUntil = 0
+  world.mutedUntil = 0
+  remote.hides = false
   for (const { actor } of up) actor.pausedUntil = 0
   for (let slot = 0; slot < controllers; slot++) setClock(slot, 0)
   for (const run of pipelines.runs) {
@@ -188,7 +209,7 @@ export async function runHistory({ choices, tier, controllers: wanted, mark, wri
     restless =
       up.length < controllers
         ? 'a controller is down'
-        : await whatIsRestless({ now: world.now, remote, forge, pipelines }, checks, tier.store(), sends)
+        : await whatIsRestless({ now: world.now, healed: () => true, remote, forge, pipelines }, checks, tier.store(), sends)
     return restless === null
   })
   if (checks.violation === null && restless !== null)

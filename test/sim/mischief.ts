@@ -1,7 +1,7 @@
 import { MINUTE_MS } from '../../controller/clock.ts'
 import type { CommitSha } from '../../controller/model/names.ts'
 import { type CiState, changedFiles, type SimPull } from './forge.ts'
-import { isLive } from './pipelines.ts'
+import { isLive, type SimRun } from './pipelines.ts'
 import { APP_REPOS } from './rules.ts'
 import type { Change, StoryOptions } from './story.ts'
 
@@ -11,6 +11,8 @@ export interface Mischief {
   undermine(): void
   /** Cancels, deletes or starts again a run at its provider. */
   meddleWithRun(): void
+  /** Starts a pipeline by hand with the variables of a run that is there, its JOB_ID among them. */
+  copyRun(): void
   /** Makes a rules file unreadable, or readable again. */
   breakOrMend(): void
   /** Takes a commit back from the config branch. */
@@ -42,6 +44,7 @@ export function createMischief({ world, choices, remote, forge, pipelines, nudge
     const evil = remote.add({ ...back, parents: [back.id], author: 'mallory' })
     remote.move(world.now(), evil.id)
     nudge({ kind: 'config' })
+    if (choices.pick(2) === 1) remote.hides = true
     if (choices.pick(2, 0.3) === 1) return
     world.at(world.now() + 2 * MINUTE_MS, 'the old history is put back', () => {
       remote.move(world.now(), main.id)
@@ -49,9 +52,20 @@ export function createMischief({ world, choices, remote, forge, pipelines, nudge
     })
   }
 
-  function meddleWithRun(): void {
+  function someRun(): SimRun | undefined {
     const { runs } = pipelines
-    const run = runs[runs.length - 1 - choices.pick(Math.max(1, runs.length), 0.3)]
+    return runs[runs.length - 1 - choices.pick(Math.max(1, runs.length), 0.3)]
+  }
+
+  function copyRun(): void {
+    const run = someRun()
+    if (run === undefined || run.vanishedAt !== null) return
+    const copy = pipelines.copy(run)
+    nudge({ kind: 'run', externalId: copy.id })
+  }
+
+  function meddleWithRun(): void {
+    const run = someRun()
     if (run === undefined) return
     if (isLive(run, world.now())) {
       if (choices.pick(2) === 0) pipelines.cancel(run)
@@ -82,5 +96,5 @@ export function createMischief({ world, choices, remote, forge, pipelines, nudge
     if (way === 4 && pull !== undefined) acts.review(pull, 'carol', 'changes_requested')
   }
 
-  return { undermine, meddleWithRun, breakOrMend, rewind }
+  return { undermine, meddleWithRun, copyRun, breakOrMend, rewind }
 }

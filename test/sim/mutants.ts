@@ -75,10 +75,13 @@ export const MUTANTS: readonly Mutant[] = [
     new: "if (decided.decision.verdict !== 'allow' && !decided.pinChanged) {",
   },
   {
+    // The branch is looked at before the facts are, so asking how old that look is makes up for not asking how old they are.
     name: 'a retry rests on old facts',
     file: 'reconcile/apply-start.js',
-    old: 'if (!inForce || unreadable || isUnknown(evidence) || ageMs(evidence.at, now) > engine.timing.evidenceMaxAgeMs) {',
-    new: 'if (!inForce || unreadable || isUnknown(evidence)) {',
+    old: `=== 'config_unreadable' || isOld(engine);
+        if (!inForce || unreadable || isUnknown(evidence) || ageMs(evidence.at, now) > engine.timing.evidenceMaxAgeMs) {`,
+    new: `=== 'config_unreadable';
+        if (!inForce || unreadable || isUnknown(evidence)) {`,
   },
   {
     name: 'a retry rests on a branch that was left long ago',
@@ -239,8 +242,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'requests are forgotten after a rules change',
     file: 'reconcile/sync-config.js',
-    old: '        await auditAdvance(tx, before, state, changes, verdict.by, now);\n        return acceptRequests(tx, desired, state, now);',
-    new: '        await auditAdvance(tx, before, state, changes, verdict.by, now);\n        return changes.length === 0 ? acceptRequests(tx, desired, state, now) : [];',
+    old: '        await auditAdvance(tx, before, state, { changes, by: verdict.by, onTrust: rules === null }, now);\n        return acceptRequests(tx, desired, state, now);',
+    new: '        await auditAdvance(tx, before, state, { changes, by: verdict.by, onTrust: rules === null }, now);\n        return changes.length === 0 ? acceptRequests(tx, desired, state, now) : [];',
   },
   {
     name: 'the config repository is not looked at before a start',
@@ -347,6 +350,12 @@ export const MUTANTS: readonly Mutant[] = [
     new: '',
   },
   {
+    name: 'a message to a list of deployments is dropped while no project is known',
+    file: 'reconcile/courier.js',
+    old: "throw new TransientFault('the config repository was not read yet');",
+    new: "return '';",
+  },
+  {
     name: 'a former leader goes on writing',
     file: 'reconcile/leadership.js',
     old: 'if (!(await tx.holdsLease(fence)))',
@@ -385,6 +394,12 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'reconcile/gather.js',
     old: 'if (memory.witnessed.has(job.id) || project',
     new: 'if (true || project',
+  },
+  {
+    name: 'a job whose request is gone ends before anybody asked about its run',
+    file: 'jobs/plan.js',
+    old: 'if (settled || !desired.environments.has(job.key))',
+    new: 'if (true)',
   },
   {
     name: 'a run from before the records is not followed',

@@ -16,7 +16,7 @@ import { APP_REPOS, type Rules, ruleFiles, windowIsOpen } from './rules.ts'
 /** Facts of the forge may be this old: the controller's 30 seconds, the whole second that hosts cut off, and what a clock may be put back unseen. */
 const FACT_AGE_MS = 36 * SECOND_MS
 /** The config branch is looked at before the facts, and may be as old again. */
-const CONFIG_AGE_MS = 62 * SECOND_MS
+export const CONFIG_AGE_MS = 62 * SECOND_MS
 
 /** Why this start is wrong; null when it is right. `clock`: what the controller's own shows, which is all it can know of windows. */
 export function whyNotStart(truth: Truth, shadow: Shadow, job: Job, clock: Instant): string | null {

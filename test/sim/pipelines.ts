@@ -19,14 +19,18 @@ export interface SimRun {
   /** Deleted at the provider. */
   vanishedAt: Instant | null
   attempt: number
-  /** Started again by hand after it had ended; nobody guards such a run. */
+  /** Started again by hand after it had ended, or as a copy; nobody guards such a run. */
   byHand: boolean
+  /** Of which run it is a copy. */
+  copyOf: string | null
 }
 
 /** The provider's runs, told by the world's time. */
 export interface Pipelines {
   runs: SimRun[]
   create(repo: string, trigger: Trigger): SimRun
+  /** The same once more, by hand. */
+  copy(run: SimRun): SimRun
   cancel(run: SimRun): void
   observe(repo: string, id: string): RunObservation
   find(repo: string, jobId: string, stale: boolean): RunHandle[]
@@ -60,10 +64,32 @@ export function createPipelines(now: () => Instant, choices: Choices, long: bool
         vanishedAt: null,
         attempt: 1,
         byHand: false,
+        copyOf: null,
       }
       pipelines.runs.push(run)
       changed(run)
       return run
+    },
+    copy(run) {
+      const createdAt = now()
+      const copy: SimRun = {
+        ...run,
+        id: String(1_000 + pipelines.runs.length),
+        createdAt,
+        // Lists lag, but they do not show the younger one first.
+        listedAt: Math.max(createdAt, run.listedAt),
+        beginsAt: createdAt,
+        endsAt: createdAt + 3 * MINUTE_MS,
+        conclusion: 'success',
+        blockedUntil: null,
+        canceledAt: null,
+        ignoresCancel: false,
+        attempt: 1,
+        byHand: true,
+        copyOf: run.id,
+      }
+      pipelines.runs.push(copy)
+      return copy
     },
     cancel(run) {
       if (!isLive(run, now()) || run.canceledAt !== null || run.ignoresCancel) return

@@ -1,6 +1,15 @@
 import type { AuditEvent } from '../../controller/audit/event.ts'
 import type { Job, Lock, Run } from '../../controller/jobs/job.ts'
-import type { ConfigState, JobChange, JobVersion, RunChange, StateStore, StateTx } from '../../controller/jobs/state-store.ts'
+import type {
+  ConfigState,
+  JobChange,
+  JobVersion,
+  Nudge,
+  OutboxMessage,
+  RunChange,
+  StateStore,
+  StateTx,
+} from '../../controller/jobs/state-store.ts'
 
 /** One write that a unit made, with what it found. */
 export type Write =
@@ -10,15 +19,19 @@ export type Write =
   | { table: 'run'; run: Run; change: RunChange }
   | { table: 'locked'; lock: Lock }
   | { table: 'released'; lock: Pick<Lock, 'key' | 'jobId' | 'fence'> }
+  | { table: 'message'; message: OutboxMessage }
+  | { table: 'settled'; nudges: readonly Nudge[] }
   | { table: 'audit'; event: AuditEvent }
 
 /** Tells what each unit wrote, once it is durable. It works on any store, so the checks see all stores alike. */
 export function recorded(store: StateStore, committed: (name: string, writes: readonly Write[]) => void): StateStore {
+  /** What each delivery that was read said. */
+  const nudges = new Map<string, Nudge>()
   let known: { tx: StateTx; writes: Write[]; heard: StateTx } | null = null
   function heardIn(tx: StateTx): { writes: Write[]; heard: StateTx } {
     if (known?.tx !== tx) {
       const writes: Write[] = []
-      known = { tx, writes, heard: listening(tx, writes) }
+      known = { tx, writes, heard: listening(tx, writes, nudges) }
     }
     known.writes.length = 0
     return known
@@ -38,7 +51,7 @@ export function recorded(store: StateStore, committed: (name: string, writes: re
   }
 }
 
-function listening(tx: StateTx, writes: Write[]): StateTx {
+function listening(tx: StateTx, writes: Write[], nudges: Map<string, Nudge>): StateTx {
   return {
     ...tx,
     config: {
@@ -87,6 +100,24 @@ function listening(tx: StateTx, writes: Write[]): StateTx {
         const released = await tx.locks.release(lock)
         if (released) writes.push({ table: 'released', lock })
         return released
+      },
+    },
+    outbox: {
+      ...tx.outbox,
+      async put(message, at) {
+        await tx.outbox.put(message, at)
+        writes.push({ table: 'message', message })
+      },
+    },
+    nudges: {
+      async pending(limit) {
+        const pending = await tx.nudges.pending(limit)
+        for (const { id, nudge } of pending) nudges.set(id, nudge)
+        return pending
+      },
+      async settle(ids, at) {
+        await tx.nudges.settle(ids, at)
+        writes.push({ table: 'settled', nudges: ids.flatMap((id) => nudges.get(id) ?? []) })
       },
     },
     async audit(event) {

@@ -23,6 +23,8 @@ export interface Remote {
   move(at: Instant, head: CommitSha): void
   headAt(at: Instant): Commit
   isAncestor(ancestor: CommitSha, descendant: CommitSha): boolean
+  /** Are commits that no branch contains any more kept from whoever asks for them? */
+  hides: boolean
 }
 
 export function createRemote(at: Instant, rules: Rules): Remote {
@@ -30,6 +32,7 @@ export function createRemote(at: Instant, rules: Rules): Remote {
   const ancestors = new Map<CommitSha, ReadonlySet<CommitSha>>()
   const remote: Remote = {
     moves: [],
+    hides: false,
     commit: (id) => commits.get(id),
     add(of) {
       const id = commitSha((commits.size + 1).toString(16).padStart(40, 'c0ffee'))

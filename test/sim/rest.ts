@@ -15,6 +15,8 @@ export async function whatIsRestless(truth: Truth, checks: Checks, store: OpenSt
   if (counts.inboxPending > 0) return `${counts.inboxPending} deliveries were not looked at`
   if (sends && counts.outboxPending > 0) return `${counts.outboxPending} messages were not sent`
   const { shadow } = checks
+  const unshown = sends ? [...shadow.messages.values()].find((message) => !checks.wasShown(message)) : undefined
+  if (unshown !== undefined) return `${unshown.key} was never told`
   if (config === null) return 'no commit was ever accepted'
   for (const job of shadow.jobs.values()) {
     const why = ENDED.has(job.status) ? null : whyRestless(truth, checks, job)
@@ -30,6 +32,7 @@ export async function whatIsRestless(truth: Truth, checks: Checks, store: OpenSt
   for (const run of truth.pipelines.runs) {
     // What ran before the records were lost is only looked for where something may still start.
     if (checks.lostAt !== null && run.createdAt <= checks.lostAt) continue
+    if (run.copyOf !== null) continue
     const job = shadow.jobs.get(run.trigger.jobId)
     const recorded = shadow.runs.get(`${run.trigger.jobId}#${run.trigger.attempt}`)
     const unknown = job?.reason.code === 'provider_unreachable' || job?.reason.code === 'trigger_outcome_unknown'

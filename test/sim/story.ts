@@ -1,5 +1,6 @@
 import { HOUR_MS, MINUTE_MS, SECOND_MS } from '../../controller/clock.ts'
 import type { Nudge } from '../../controller/jobs/state-store.ts'
+import { MAX_REFUSALS } from '../../controller/notify/outbox.ts'
 import { requestFile } from '../scenarios/config-files.ts'
 import type { Choices } from './choices.ts'
 import { type CiState, type Forge, headOf, type SimPull } from './forge.ts'
@@ -7,8 +8,8 @@ import { createMischief } from './mischief.ts'
 import type { Pipelines } from './pipelines.ts'
 import type { Commit, Remote } from './remote.ts'
 import { changedRules, stoppedOrGone } from './rule-changes.ts'
-import { APP_REPOS, type Rules } from './rules.ts'
-import type { EventName, Theme } from './themes.ts'
+import { APP_REPOS, type Rules, wholeMinute } from './rules.ts'
+import type { EventName, Target, Theme } from './themes.ts'
 import type { World } from './world.ts'
 
 /** What people and systems outside do in a history, by the same list of choices as everything else. */
@@ -31,6 +32,8 @@ export interface StoryOptions {
   /** Sends a webhook that says "look at X". */
   nudge: (nudge: Nudge) => void
   crash: () => void
+  stop: () => void
+  replaceMachine: () => void
   setClock: () => void
   loseDatabase: () => void
 }
@@ -45,6 +48,10 @@ const CI_STATES: readonly CiState[] = ['success', 'pending', 'failed', 'none']
 const STANCES = ['approved', 'changes_requested', 'commented'] as const
 /** Longer than a look at the pull request takes: what is approved before that was not on show yet. */
 const DELAYS_MS = [12 * SECOND_MS, 3 * SECOND_MS, 0, 4 * MINUTE_MS]
+/** Longer than a refused message is tried again. */
+const MUTED_MS = MAX_REFUSALS * 10 * MINUTE_MS + HOUR_MS / 2
+/** So long before a freeze somebody asks for a deploy that would just make it. */
+const LAST_CALL_MS = 42 * SECOND_MS
 const FORCES = ['ci', 'freeze, window', 'order, ci, window, freeze'] as const
 
 export function createStory(options: StoryOptions): Story {
@@ -83,9 +90,9 @@ export function createStory(options: StoryOptions): Story {
     nudge({ kind: 'pull_request', number: pull.number })
   }
 
-  function review(pull: SimPull, who: string, state: (typeof STANCES)[number]): void {
+  function review(pull: SimPull, who: string, state: (typeof STANCES)[number], page = headOf(pull)): void {
     const id = `${pull.number}-${pull.reviews.length + 1}`
-    pull.reviews.push({ id, who, state, commit: headOf(pull).id, at: world.now(), dismissedAt: null })
+    pull.reviews.push({ id, who, state, commit: page.id, at: world.now(), dismissedAt: null })
     told(pull)
   }
 
@@ -146,9 +153,9 @@ export function createStory(options: StoryOptions): Story {
     nudge({ kind: 'config' })
   }
 
-  function newRequest(forced = false): { path: string; text: string } {
+  function newRequest(forced = false, wanted: Target | null = null): { path: string; text: string } {
     // Two in one environment is where queue and lock matter.
-    const target = one(theme.targets, 0.5)
+    const target = wanted ?? one(theme.targets, 0.5)
     const policy = remote.head().rules.policies[remote.head().rules.environments[target]?.policy ?? ''] ?? null
     const refs = policy?.refs === 'tag' ? TAGS : BRANCHES
     const [kind, name] = one(refs, 0.3).split(' ')
@@ -165,9 +172,9 @@ export function createStory(options: StoryOptions): Story {
     return requests
   }
 
-  function request(): void {
+  function request(target: Target | null = null): void {
     const forced = choices.pick(2, 0.1) === 1
-    const { path, text } = newRequest(forced)
+    const { path, text } = newRequest(forced, target)
     const author = forced
       ? one(['erin', 'frank', 'alice'] as const, 0.3)
       : one(['alice', 'erin', 'olga', 'mallory', 'erin', 'robot[bot]'] as const, 0.15)
@@ -228,6 +235,23 @@ export function createStory(options: StoryOptions): Story {
     push(pull, { requests: new Map([...headOf(pull).requests, [path, text]]) }, one(['alice', 'bob', 'mallory']))
   }
 
+  /** A request is edited while its reviewers have its first content before them. */
+  function reviewOldPage(): void {
+    const { path, text } = newRequest()
+    const pull = open('alice', { requests: withFile(path, text) })
+    const first = headOf(pull)
+    // One that says the same in other bytes is another request all the same.
+    const edited = choices.pick(2) === 0 ? `${text}# as discussed\n` : newRequest().text
+    let at = world.now() + one(DELAYS_MS)
+    world.at(at, `${pull.number} is edited`, () =>
+      push(pull, { requests: new Map([...first.requests, [path, edited]]) }, 'alice'),
+    )
+    at += one(DELAYS_MS)
+    for (const who of ['bob', 'carol'])
+      world.at(at, `${who} reviews what ${pull.number} was`, () => review(pull, who, 'approved', first))
+    world.at(at + one(DELAYS_MS), `merge of ${pull.number}`, () => merge(pull))
+  }
+
   function pushRequest(): void {
     const { path, text } = newRequest()
     commitDirectly({ requests: withFile(path, choices.pick(3) === 2 ? 'kind: [' : text) }, 'mallory')
@@ -239,16 +263,17 @@ export function createStory(options: StoryOptions): Story {
     if (sha !== null) setCi(repo, sha, one(CI_STATES))
   }
 
-  const { undermine, meddleWithRun, breakOrMend, rewind } = createMischief({
+  const { undermine, meddleWithRun, copyRun, breakOrMend, rewind } = createMischief({
     ...options,
     acts: { setCi, moveRef, dismiss, review, commitDirectly },
   })
 
   const HAPPEN: Readonly<Record<EventName, () => void>> = {
-    request,
+    request: () => request(),
     'move a ref': () => moveRef(one(Object.values(APP_REPOS), 0.2), one([...BRANCHES, ...TAGS], 0.5), one(CI_STATES)),
     'change CI': changeCi,
     review: () => onSomePull((pull) => review(pull, one(ANYBODY), one(STANCES, 0.3))),
+    'review an old page': reviewOldPage,
     dismiss: () => onSomePull(dismiss),
     push: () => onSomePull(pushMore),
     retarget: () => onSomePull(retarget),
@@ -260,6 +285,7 @@ export function createStory(options: StoryOptions): Story {
     'change rules': changeRules,
     'push rules': () => commitDirectly({ rules: changedRules(remote.head().rules, choices, theme.targets) }, 'mallory'),
     'stop or go': () => commitDirectly({ rules: stopped() }, 'alice'),
+    'freeze soon': freezeSoon,
     'break or mend': breakOrMend,
     rewind,
     'meddle with a run': meddleWithRun,
@@ -270,10 +296,28 @@ export function createStory(options: StoryOptions): Story {
     undermine,
     'set a clock': options.setClock,
     'lose the database': options.loseDatabase,
+    'stop a controller': options.stop,
+    'replace a machine': options.replaceMachine,
+    'copy a run': copyRun,
+    'refuse our messages': () => {
+      world.mutedUntil = world.now() + MUTED_MS
+    },
   }
 
   function stopped(): Rules {
     return stoppedOrGone(remote.head().rules, choices, `s${++files}`, world.now(), one([4 * MINUTE_MS, 3 * HOUR_MS]))
+  }
+
+  /** A freeze that is on record before it begins, and a request that may just make it. */
+  function freezeSoon(): void {
+    const { rules } = remote.head()
+    const from = wholeMinute(world.now() + LAST_CALL_MS) + MINUTE_MS
+    commitDirectly(
+      { rules: { ...rules, freezes: { ...rules.freezes, [`s${++files}`]: { from, to: from + 2 * MINUTE_MS } } } },
+      'alice',
+    )
+    world.lastCallAt = from
+    world.at(from - LAST_CALL_MS, 'a last request', () => request('shop/stage'))
   }
 
   function event(): void {
@@ -281,5 +325,5 @@ export function createStory(options: StoryOptions): Story {
     if (drawn > 0) HAPPEN[theme.events[drawn - 1]!]()
   }
 
-  return { request, undermine, event }
+  return { request: () => request(), undermine, event }
 }

@@ -1,4 +1,4 @@
-import type { Instant } from '../../controller/clock.ts'
+import { type Instant, MINUTE_MS, SECOND_MS } from '../../controller/clock.ts'
 import type { FaultRates } from './faults.ts'
 
 export const TARGETS = ['shop/stage', 'shop/demo', 'shop/prod', 'blog/prod'] as const
@@ -29,8 +29,15 @@ export const EVENTS = [
   'undermine',
   'set a clock',
   'lose the database',
+  'stop a controller',
+  'replace a machine',
+  'copy a run',
+  'review an old page',
+  'freeze soon',
 ] as const
-export type EventName = (typeof EVENTS)[number]
+/** Takes hours, so only few histories have it. */
+const LONG_EVENTS = ['refuse our messages'] as const
+export type EventName = (typeof EVENTS)[number] | (typeof LONG_EVENTS)[number]
 
 /** What a history is mostly about. All are told by one story; a theme only says what happens more often in it. */
 export interface Theme {
@@ -46,6 +53,12 @@ export interface Theme {
   deaf: boolean
   /** Lengths of runs and of the times in which nobody is up: long ones matter only to few histories. */
   long: boolean
+  /** Between two events: short where they should meet what is just being done, long where they should find it done. */
+  pausesMs: readonly number[]
+  /** The part of the histories that have two controllers. */
+  pairs: number
+  /** How often the controller looks without being told. */
+  pollMs: number
 }
 
 const NOON = Date.parse('2026-11-18T10:00:00.250Z')
@@ -67,6 +80,40 @@ const ANY: Theme = {
   rates: {},
   deaf: false,
   long: false,
+  pausesMs: [5 * SECOND_MS, 20 * SECOND_MS, SECOND_MS, 70 * SECOND_MS],
+  pairs: 0.1,
+  pollMs: MINUTE_MS,
+}
+const LONG_PAUSES_MS = [20 * SECOND_MS, 2 * MINUTE_MS, 4 * MINUTE_MS, 10 * MINUTE_MS]
+
+const NOBODY: Theme = {
+  ...ANY,
+  name: 'nobody is there',
+  targets: ['shop/stage', 'blog/prod'],
+  starts: [NOON],
+  events: ['crash', 'crash', 'crash', 'outage', 'outage', 'request', 'delete a request', 'set a clock', 'stop a controller'],
+  rates: { pause: 0.01, crash_after: 0.01, accepted: 0.1, throws: 0.05, stale: 0.2 },
+  pairs: 0.2,
+  long: true,
+  pausesMs: LONG_PAUSES_MS,
+}
+
+const TOUCHED: Theme = {
+  ...ANY,
+  name: 'runs that others touch',
+  targets: ['shop/stage'],
+  starts: [NOON],
+  events: [
+    'meddle with a run',
+    'meddle with a run',
+    'meddle with a run',
+    'copy a run',
+    'copy a run',
+    'delete a request',
+    'lose the database',
+  ],
+  rates: { accepted: 0.2, throws: 0.1, unreachable: 0, refused: 0, webhook: 0 },
+  pausesMs: [30 * SECOND_MS, 2 * MINUTE_MS, 10 * SECOND_MS, 4 * MINUTE_MS],
 }
 
 /** 0 is a bit of everything. */
@@ -78,7 +125,17 @@ export const THEMES: readonly Theme[] = [
     targets: ['shop/stage', 'shop/stage', 'shop/stage', 'blog/prod'],
     starts: [NOON],
     requests: [3, 2],
-    events: ['request', 'request', 'crash', 'meddle with a run', 'undermine', 'delete a request', 'change CI'],
+    events: [
+      'request',
+      'request',
+      'crash',
+      'meddle with a run',
+      'undermine',
+      'delete a request',
+      'change CI',
+      'stop a controller',
+      'freeze soon',
+    ],
     rates: { reorder: 0.4 },
   },
   {
@@ -86,7 +143,17 @@ export const THEMES: readonly Theme[] = [
     name: 'triggers that are refused',
     targets: ['shop/stage', 'shop/demo'],
     starts: [NOON],
-    events: ['request', 'undermine', 'undermine', 'stop or go', 'change rules', 'delete a request', 'outage', 'break or mend'],
+    events: [
+      'request',
+      'undermine',
+      'undermine',
+      'stop or go',
+      'change rules',
+      'delete a request',
+      'outage',
+      'break or mend',
+      'freeze soon',
+    ],
     rates: { unreachable: 0.3, busy: 0.1, pause: 0.02, slow: 0.1, accepted: 0, throws: 0 },
   },
   {
@@ -97,21 +164,13 @@ export const THEMES: readonly Theme[] = [
     events: ['request', 'crash', 'outage', 'meddle with a run', 'delete a request', 'edit a request'],
     rates: { accepted: 0.15, throws: 0.1, lost: 0.05, crash_late: 0.05, stale: 0.2, unreachable: 0 },
   },
-  {
-    ...ANY,
-    name: 'nobody is there',
-    targets: ['shop/stage', 'blog/prod'],
-    starts: [NOON],
-    events: ['crash', 'crash', 'crash', 'outage', 'outage', 'request', 'delete a request', 'set a clock'],
-    rates: { pause: 0.01, crash_after: 0.01, accepted: 0.1, throws: 0.05, stale: 0.2 },
-    long: true,
-  },
+  NOBODY,
   {
     ...ANY,
     name: 'days and hours',
     targets: ['shop/prod', 'shop/stage', 'shop/prod'],
     starts: [FRIDAY, ...STARTS],
-    events: ['stop or go', 'stop or go', 'stop or go', 'request', 'set a clock', 'change rules'],
+    events: ['stop or go', 'stop or go', 'stop or go', 'request', 'set a clock', 'change rules', 'freeze soon', 'freeze soon'],
     rates: { pause: 0.01, slow: 0.05, fail: 0, busy: 0, refused: 0 },
   },
   {
@@ -119,7 +178,18 @@ export const THEMES: readonly Theme[] = [
     name: 'reviews, and no webhook that tells of them',
     targets: ['shop/demo', 'blog/prod', 'shop/prod'],
     starts: [NOON],
-    events: ['review', 'review', 'dismiss', 'push', 'merge', 'change CI', 'move a ref', 'edit a request', 'request'],
+    events: [
+      'review',
+      'review',
+      'dismiss',
+      'push',
+      'merge',
+      'change CI',
+      'move a ref',
+      'edit a request',
+      'request',
+      'review an old page',
+    ],
     rates: {},
     deaf: true,
   },
@@ -143,7 +213,39 @@ export const THEMES: readonly Theme[] = [
     name: 'lost databases and wrong clocks',
     targets: ['shop/stage', 'shop/demo'],
     starts: [NOON],
-    events: ['lose the database', 'set a clock', 'crash', 'request', 'meddle with a run', 'move a ref'],
+    events: ['lose the database', 'set a clock', 'crash', 'request', 'meddle with a run', 'move a ref', 'copy a run'],
     rates: { lost: 0.03, stale: 0.1 },
   },
+  {
+    ...ANY,
+    name: 'rewritten history and new machines',
+    targets: ['shop/demo', 'shop/stage'],
+    starts: [NOON],
+    events: [
+      'stop a controller',
+      'rewind',
+      'rewind',
+      'replace a machine',
+      'replace a machine',
+      'stop a controller',
+      'request',
+      'push rules',
+    ],
+    rates: { refused: 0.05, fail: 0.05 },
+    pairs: 0.5,
+  },
+  // Twice, like the last: what they are about comes in few of their histories, and nowhere else.
+  TOUCHED,
+  TOUCHED,
+  {
+    ...ANY,
+    name: 'messages that are refused for hours',
+    targets: ['shop/stage', 'shop/demo'],
+    starts: [NOON],
+    events: ['refuse our messages', 'request', 'crash', 'review'],
+    rates: { refused: 0 },
+    // Else such a history is all polling.
+    pollMs: 10 * MINUTE_MS,
+  },
+  NOBODY,
 ]

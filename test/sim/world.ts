@@ -1,6 +1,7 @@
 import type { Clock, Instant } from '../../controller/clock.ts'
 import { MINUTE_MS, SECOND_MS } from '../../controller/clock.ts'
 import { TransientFault } from '../../controller/errors.ts'
+import { drawnAims } from './aims.ts'
 import type { Choices } from './choices.ts'
 import { APPLICABLE, type EffectKind, type Fault, type FaultRates } from './faults.ts'
 
@@ -41,6 +42,10 @@ export interface World {
   steps(): number
   /** Until then neither forge nor pipelines answer. */
   outageUntil: Instant
+  /** When something begins that forbids a start: one that comes shortly before is held up until then, if anything is. */
+  lastCallAt: Instant
+  /** Until then the forge refuses every message. */
+  mutedUntil: Instant
   /** While false nothing fails and nothing is late: the world heals. */
   faulty: boolean
 }
@@ -68,10 +73,20 @@ interface Happening {
 
 const SELDOM_FACTOR = 4
 const START_FACTOR = 8
+const LAST_CALLS = 0.7
+const BLIND_PAUSES = 0.2
+const BLINDING: ReadonlySet<Fault> = new Set<Fault>(['fail', 'busy', 'refused'])
 
-const DELAYS_MS = [0, 50, SECOND_MS, 5 * SECOND_MS, 18 * SECOND_MS]
+/** Windows open and close, and freezes begin, with a minute: so long that this happens meanwhile. */
+const TO_NEXT_MINUTE = 'to the next minute'
+const DELAYS_MS = [0, 50, SECOND_MS, 5 * SECOND_MS, 18 * SECOND_MS, TO_NEXT_MINUTE] as const
 const TRIGGER_DELAYS_MS = [0, 50, SECOND_MS, 9 * SECOND_MS]
 const PAUSES_MS = [0, SECOND_MS, 20 * SECOND_MS, 3 * MINUTE_MS, 45 * MINUTE_MS]
+/** Odds of all but the first. */
+const START_PAUSES = [0.05, 0.2, 0.45, 0.25]
+
+/** A fault that struck an effect, or what else became of it. */
+export type Mark = Fault | 'none' | 'outage' | 'muted'
 
 export interface WorldOptions {
   choices: Choices
@@ -80,7 +95,7 @@ export interface WorldOptions {
   rates: FaultRates
   startAt: Instant
   /** Counts a fault at an effect. */
-  mark: (fault: Fault | 'none' | 'outage', label: string) => void
+  mark: (fault: Mark, label: string) => void
   /** Receives every line of the history; null when nobody reads it. */
   write: ((line: string) => void) | null
 }
@@ -93,6 +108,8 @@ export function createWorld({ choices, settled, rates, startAt, mark, write }: W
   let hash2 = 0
   let parked: Parked[] = []
   const agenda: Happening[] = []
+  const aims = drawnAims(choices)
+  let blindAt: Instant | null = null
   /** How often each effect had its turn. */
   const seen = new Map<string, number>()
 
@@ -109,14 +126,39 @@ export function createWorld({ choices, settled, rates, startAt, mark, write }: W
       mark('outage', effect.label)
       return 'fail'
     }
+    if (world.mutedUntil > now && effect.kind === 'send') {
+      mark('muted', effect.label)
+      return 'refused'
+    }
     // What happens seldom is struck more often, else all faults would hit the polling.
     const times = seen.get(effect.label) ?? 0
     seen.set(effect.label, times + 1)
     const factor = isStart(effect.label) ? START_FACTOR : times < 2 ? SELDOM_FACTOR : 1
-    const drawn = choices.weighted(faults.map((fault) => (effect.delayed && isDelay(fault) ? 0 : rates[fault] * factor)))
+    const odds = faults.map((fault) => (effect.delayed && isDelay(fault) ? 0 : rates[fault] * factor))
+    const only = (one: Fault, chance: number) => faults.map((fault) => (fault === one ? chance : 0))
+    const drawn = choices.weighted(
+      effect.delayed
+        ? odds
+        : isLastCall(effect)
+          ? only('slow', LAST_CALLS)
+          : isAfterBlindLook(effect)
+            ? only('pause', BLIND_PAUSES)
+            : aims.at(effect.label, faults, odds),
+    )
     const fault = drawn === 0 ? null : faults[drawn - 1]!
+    if (effect.label === 'git fetch' && fault !== null && BLINDING.has(fault)) blindAt = now
+    if (fault !== null) aims.struck(effect.label, fault)
     mark(fault ?? 'none', effect.label)
     return fault
+  }
+
+  function isLastCall({ label }: Parked): boolean {
+    return isStart(label) && now < world.lastCallAt && now > world.lastCallAt - MINUTE_MS / 2
+  }
+
+  /** A pass whose look at the branch has just failed goes on by what it remembers, and time may make that old. */
+  function isAfterBlindLook({ label }: Parked): boolean {
+    return label === 'store observe' && blindAt === now
   }
 
   function crash(actor: Actor): void {
@@ -138,11 +180,18 @@ export function createWorld({ choices, settled, rates, startAt, mark, write }: W
     switch (fault) {
       case 'slow': {
         const delays = effect.kind === 'trigger' ? TRIGGER_DELAYS_MS : DELAYS_MS
-        effect.readyAt = now + delays[choices.pick(delays.length)]!
+        const drawn = isLastCall(effect) ? choices.weighted([0, 0, 0, 0, LAST_CALLS]) : choices.pick(delays.length)
+        const delay = delays[drawn]!
+        effect.readyAt = delay === TO_NEXT_MINUTE ? now - (now % MINUTE_MS) + MINUTE_MS : now + delay
         return back()
       }
       case 'pause':
-        effect.actor.pausedUntil = now + PAUSES_MS[choices.pick(PAUSES_MS.length)]!
+        // What a start rests on is old after a long one only.
+        effect.actor.pausedUntil =
+          now +
+          PAUSES_MS[
+            isStart(effect.label) || isAfterBlindLook(effect) ? choices.weighted(START_PAUSES) : choices.pick(PAUSES_MS.length)
+          ]!
         return back()
       case 'crash_before':
         return crash(effect.actor)
@@ -169,6 +218,8 @@ export function createWorld({ choices, settled, rates, startAt, mark, write }: W
 
   const world: World = {
     outageUntil: 0,
+    mutedUntil: 0,
+    lastCallAt: 0,
     faulty: true,
     onCrash: () => {},
     onTrouble: () => {},
@@ -265,8 +316,10 @@ export function createWorld({ choices, settled, rates, startAt, mark, write }: W
 }
 
 /** Between what a start rests on and the start is when something else matters most. */
+const STARTS: ReadonlySet<string> = new Set(['store job.start', 'store job.successes', 'store job.retry', 'store job.read'])
+
 function isStart(label: string): boolean {
-  return label === 'store job.start' || label === 'store job.retry' || label === 'store job.read'
+  return STARTS.has(label)
 }
 
 function isDelay(fault: Fault): boolean {
