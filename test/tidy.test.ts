@@ -22,7 +22,7 @@ const VALUE_IMPORTS: Readonly<Record<string, readonly string[]>> = {
   secrets: [],
   source: ['model'],
   providers: ['model', 'jobs', 'secrets'],
-  webhooks: ['secrets'],
+  webhooks: ['model', 'secrets'],
   store: ['model', 'jobs', 'audit'],
   notify: ['model', 'policy', 'jobs'],
   reconcile: ['model', 'policy', 'approvals', 'jobs', 'audit', 'notify'],

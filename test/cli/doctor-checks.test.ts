@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { checkDataDirectory, checkGit, checkNode, judgeGit } from '../../controller/cli/doctor-machine.ts'
-import { accessChecks, approverCheck, clockCheck } from '../../controller/cli/doctor-reports.ts'
+import { accessChecks, approverCheck, clockCheck, localCheck } from '../../controller/cli/doctor-reports.ts'
 import type { AccessReport } from '../../controller/providers/access.ts'
 import { EXAMPLE_CONFIG, load, readDirectory } from '../model/snapshot-directory.ts'
 
@@ -143,5 +143,29 @@ describe('who can approve', () => {
     })
     const free = new Map([...desired.environments].filter(([, { policy }]) => !policy.requireApproval))
     expect(approverCheck({ config }, { ...desired, environments: free })).toBeNull()
+  })
+})
+
+describe('a project of this machine', () => {
+  const commands = { 'sync-stage': { argv: ['sync'] }, 'sync-demo': { argv: ['sync'] }, 'sync-prod': { argv: ['sync'] } } as const
+  it.each([
+    ['with every command', commands, null, 'ok', 'commands sync-stage, sync-demo, sync-prod'],
+    ['without one of its commands', { 'sync-stage': commands['sync-stage'] }, null, 'fail', 'no command sync-demo, sync-prod'],
+    ['with a command by an inherited name', {}, 'constructor', 'fail', 'no command constructor'],
+  ] as const)('%s is told so', async (_, known, selector, status, words) => {
+    const project = (await load(readDirectory(EXAMPLE_CONFIG))).projects.get('warehouse-sync')!
+    const pipelines = new Map([['stage', { selector: selector!, workflowRef: null }]])
+    const { integration } = project
+    const asked = selector === null ? project : { ...project, integration: { ...integration, pipelines } }
+    const check = localCheck('access warehouse-sync', asked, { commands: known, repositories: {} })
+    expect(check).toMatchObject({ status, detail: expect.stringContaining(words) })
+  })
+
+  it('needs a repository there when no forge has its code', async () => {
+    const project = (await load(readDirectory(EXAMPLE_CONFIG))).projects.get('warehouse-sync')!
+    const here = { ...project, integration: { ...project.integration, code: null } }
+    const check = (repositories: Record<string, string>) => localCheck('access warehouse-sync', here, { commands, repositories })
+    expect(check({})).toMatchObject({ status: 'fail', detail: 'this machine has no repository acme/warehouse-sync' })
+    expect(check({ 'acme/warehouse-sync': '/srv/git/warehouse-sync.git' })).toMatchObject({ status: 'ok' })
   })
 })

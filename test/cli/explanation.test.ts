@@ -120,6 +120,7 @@ it('shows lock, hold, freeze, queue, run and forced gates, and lets no text of o
     startedAt: AT,
     endedAt: null,
     claimedAt: null,
+    checkedOutSha: null,
   } as const
   const gates = [{ gate: 'window', verdict: 'allow', saw: 'closed', wanted: 'Mon–Fri', forced: true, reason: null }] as const
   const text = explanation(FACTS, [page(RUNNING, null, { runs: [run], gates }), page(ROLLBACK, 1)], (_style, plain) => plain)

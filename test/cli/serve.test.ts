@@ -67,10 +67,13 @@ describe('draven serve', () => {
     await running.ended
   })
 
-  it('exits with 2 and the fix, without a stack, when a setting is wrong', async () => {
-    const { code, stdout, stderr } = await draven(['serve'], { env: { DRAVEN_CONFIG_DIR: '/tmp', DRAVEN_LISTEN: 'nowhere' } })
+  it.each([
+    ['DRAVEN_LISTEN', 'nowhere', 'Set it to HOST:PORT, e.g. 127.0.0.1:8080.'],
+    ['DRAVEN_ACCEPT_HISTORY', 'abc1234', 'Set it to the full id of a commit, 40 hexadecimal digits.'],
+  ])('exits with 2 and the fix, without a stack, when %s is wrong', async (name, value, fix) => {
+    const { code, stdout, stderr } = await draven(['serve'], { env: { DRAVEN_CONFIG_DIR: '/tmp', [name]: value } })
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
-    expect(stderr).toBe('draven: DRAVEN_LISTEN is "nowhere".\n   fix: Set it to HOST:PORT, e.g. 127.0.0.1:8080.\n')
+    expect(stderr).toBe(`draven: ${name} is "${value}".\n   fix: ${fix}\n`)
   })
 
   it('exits with 2 when another process has the database', async () => {

@@ -42,7 +42,8 @@ interface Demo {
 
 /** A command as a process of its own, in the repository's folder and with a temporary folder that can be looked into. */
 function startDemo(command: readonly string[]): Demo {
-  const env = { ...process.env, TMPDIR: folder, DRAVEN_DEMO_BEAT_MS: '1' }
+  // What npm itself keeps beside the temporary files on Node 22 and later is not the demo's.
+  const env = { ...process.env, TMPDIR: folder, DRAVEN_DEMO_BEAT_MS: '1', NODE_DISABLE_COMPILE_CACHE: '1' }
   const [program = '', ...args] = command
   const child = spawn(program, args, { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'] })
   let text = ''

@@ -41,6 +41,7 @@ describe('the documents', () => {
     'docs/callbacks.md',
     'docs/http.md',
     'docs/jenkins.md',
+    'docs/local.md',
     'docs/gitea.md',
     'docs/threats.md',
     'example-config/README.md',

@@ -586,6 +586,7 @@ function runsOf(jobs: readonly Job[]): Run[] {
         endedAt: one.endedAt,
         retryAt: null,
         claimedAt: null,
+        checkedOutSha: null,
         connection: null,
       }
     }),

@@ -357,9 +357,19 @@ describe('probes', () => {
     ['a store that takes no writes', 'store', { probe: () => Promise.reject(new Error('disk full at /secret/path')) }],
     ['a config that was never read', 'config', { desired: null }],
     ['a loop that stands still', 'tick', { health: health({ lastTickAt: NOW - 76 * SECOND_MS }) }],
-    ['a loop that never turned', 'tick', { health: health({ lastTickAt: null }) }],
+    ['a loop whose first pass does not end', 'tick', { health: health({ lastTickAt: null, startedAt: NOW - 76 * SECOND_MS }) }],
   ])('%s makes it not ready, by name', async (_, name, change) => {
     expect(await ready({ ...richWorld(), ...change })).toEqual({ status: 503, failing: [name] })
+  })
+
+  test('a first pass that is still under way makes nobody wait: what it needs to work, it has', async () => {
+    const starting = { ...richWorld(), health: health({ lastTickAt: null, startedAt: NOW - 2 * SECOND_MS }) }
+    expect(await ready(starting)).toEqual({ status: 200, failing: [] })
+  })
+
+  test('short polls do not make a pass late that waits for a provider', async () => {
+    const waiting = { ...richWorld(), health: health({ pollMs: SECOND_MS, lastTickAt: NOW - 30 * SECOND_MS }) }
+    expect(await ready(waiting)).toEqual({ status: 200, failing: [] })
   })
 
   test('a process that stood still is not ready, and says for how long', async () => {
