@@ -61,9 +61,16 @@ function compose(text: string, tokens: readonly string[]): Document.Parsed {
     for (const token of tokens) yield* parser.next(token)
     yield* parser.end()
   }
-  // Asked for one at any cost, the composer makes one even of nothing.
-  const [document] = composer.compose(parsed(), true, text.length)
-  return document as Document.Parsed
+  const { stackTraceLimit } = Error
+  try {
+    // The composer can make an error of every three bytes. Nobody sees their stacks, which are nine tenths of what they cost.
+    Error.stackTraceLimit = 0
+    // Asked for one at any cost, the composer makes one even of nothing.
+    const [document] = composer.compose(parsed(), true, text.length)
+    return document as Document.Parsed
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit
+  }
 }
 
 function emptyDocument(mark: Mark): Defect {
