@@ -62,6 +62,8 @@ export function openUnits(transaction: RunTransaction, holdsLease: HoldsLease): 
     async close() {
       closed = true
       await takeTurn()
+      // Node before 24 keeps it on a list for ever and walks that list at every promise that is made.
+      current.disable()
     },
   }
 }
