@@ -85,7 +85,7 @@ export async function runHistory({ choices, tier, controllers: wanted, mark, wri
   let deliveries = 0
 
   /** One machine for each of them, with a clock of its own. */
-  const skews = Array.from({ length: controllers }, () => 0)
+  const skews = Array.from({ length: controllers }, () => (theme.skewed ? SKEWS_MS[choices.pick(SKEWS_MS.length)]! : 0))
   const mirrors = skews.map((): Mirror => new Set())
 
   function boot(slot: number): void {
@@ -191,6 +191,7 @@ export async function runHistory({ choices, tier, controllers: wanted, mark, wri
   world.trace('heal')
   world.faulty = false
   world.outageUntil = 0
+  world.pullsDarkUntil = 0
   world.mutedUntil = 0
   remote.hides = false
   for (const { actor } of up) actor.pausedUntil = 0

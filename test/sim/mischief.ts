@@ -1,4 +1,4 @@
-import { MINUTE_MS } from '../../controller/clock.ts'
+import { MINUTE_MS, SECOND_MS } from '../../controller/clock.ts'
 import type { CommitSha } from '../../controller/model/names.ts'
 import { type CiState, changedFiles, type SimPull } from './forge.ts'
 import { isLive, type SimRun } from './pipelines.ts'
@@ -9,6 +9,8 @@ import type { Change, StoryOptions } from './story.ts'
 export interface Mischief {
   /** Takes away what a start that is just being made rests on. */
   undermine(): void
+  /** What a request asks for changes while its pull request cannot be read. */
+  moveInTheDark(): void
   /** Cancels, deletes or starts again a run at its provider. */
   meddleWithRun(): void
   /** Starts a pipeline by hand with the variables of a run that is there, its JOB_ID among them. */
@@ -79,15 +81,32 @@ export function createMischief({ world, choices, remote, forge, pipelines, nudge
     nudge({ kind: 'run', externalId: run.id })
   }
 
-  function undermine(): void {
+  /** One of the last requests, with what it asks for and how it came. */
+  function someRequest() {
     const { requests } = remote.head()
     const path = [...requests.keys()].at(-1 - choices.pick(2, 0.2))
-    if (path === undefined) return
+    if (path === undefined) return null
     const repo = APP_REPOS[path.split('/')[1]!]!
     const asked = /^ref: \{ (branch|tag): (\S+) \}$/m.exec(requests.get(path)!)
     const ref = asked === null ? 'branch develop' : `${asked[1]} ${asked[2]}`
-    const sha = forge.refAt(repo, ref, world.now())
     const pull = forge.pulls.find((each) => each.state === 'merged' && changedFiles(each).some((file) => file.path === path))
+    return { requests, path, repo, ref, pull }
+  }
+
+  function moveInTheDark(): void {
+    const request = someRequest()
+    if (request?.pull === undefined) return
+    // Somebody's remark makes what is remembered of it too old to go by.
+    acts.review(request.pull, 'frank', 'commented')
+    world.pullsDarkUntil = world.now() + [20 * SECOND_MS, 2 * MINUTE_MS][choices.pick(2)]!
+    acts.moveRef(request.repo, request.ref, (['success', 'pending'] as const)[choices.pick(2)]!)
+  }
+
+  function undermine(): void {
+    const request = someRequest()
+    if (request === null) return
+    const { requests, path, repo, ref, pull } = request
+    const sha = forge.refAt(repo, ref, world.now())
     const way = choices.pick(5)
     if (way === 0 && sha !== null) acts.setCi(repo, sha, 'failed')
     if (way === 1) acts.moveRef(repo, ref, 'success')
@@ -96,5 +115,5 @@ export function createMischief({ world, choices, remote, forge, pipelines, nudge
     if (way === 4 && pull !== undefined) acts.review(pull, 'carol', 'changes_requested')
   }
 
-  return { undermine, meddleWithRun, copyRun, breakOrMend, rewind }
+  return { undermine, moveInTheDark, meddleWithRun, copyRun, breakOrMend, rewind }
 }

@@ -263,7 +263,7 @@ export function createStory(options: StoryOptions): Story {
     if (sha !== null) setCi(repo, sha, one(CI_STATES))
   }
 
-  const { undermine, meddleWithRun, copyRun, breakOrMend, rewind } = createMischief({
+  const { undermine, moveInTheDark, meddleWithRun, copyRun, breakOrMend, rewind } = createMischief({
     ...options,
     acts: { setCi, moveRef, dismiss, review, commitDirectly },
   })
@@ -294,6 +294,7 @@ export function createStory(options: StoryOptions): Story {
       world.outageUntil = world.now() + one([2 * MINUTE_MS, 20 * MINUTE_MS], 0.3)
     },
     undermine,
+    'move a ref in the dark': moveInTheDark,
     'set a clock': options.setClock,
     'lose the database': options.loseDatabase,
     'stop a controller': options.stop,

@@ -34,6 +34,7 @@ export const EVENTS = [
   'copy a run',
   'review an old page',
   'freeze soon',
+  'move a ref in the dark',
 ] as const
 /** Takes hours, so only few histories have it. */
 const LONG_EVENTS = ['refuse our messages'] as const
@@ -59,6 +60,8 @@ export interface Theme {
   pairs: number
   /** How often the controller looks without being told. */
   pollMs: number
+  /** Are the clocks of the machines wrong from the beginning? */
+  skewed: boolean
 }
 
 const NOON = Date.parse('2026-11-18T10:00:00.250Z')
@@ -83,6 +86,7 @@ const ANY: Theme = {
   pausesMs: [5 * SECOND_MS, 20 * SECOND_MS, SECOND_MS, 70 * SECOND_MS],
   pairs: 0.1,
   pollMs: MINUTE_MS,
+  skewed: false,
 }
 const LONG_PAUSES_MS = [20 * SECOND_MS, 2 * MINUTE_MS, 4 * MINUTE_MS, 10 * MINUTE_MS]
 
@@ -248,4 +252,14 @@ export const THEMES: readonly Theme[] = [
     pollMs: 10 * MINUTE_MS,
   },
   NOBODY,
+  {
+    ...ANY,
+    name: 'refs that move while nobody can say who approved',
+    targets: ['shop/demo'],
+    starts: [NOON],
+    requests: [3, 2],
+    events: ['move a ref in the dark', 'move a ref in the dark', 'review', 'request', 'change CI', 'crash', 'set a clock'],
+    rates: {},
+    skewed: true,
+  },
 ]

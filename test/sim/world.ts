@@ -42,6 +42,8 @@ export interface World {
   steps(): number
   /** Until then neither forge nor pipelines answer. */
   outageUntil: Instant
+  /** Until then one forge of two answers nothing: the one with the pull requests. */
+  pullsDarkUntil: Instant
   /** When something begins that forbids a start: one that comes shortly before is held up until then, if anything is. */
   lastCallAt: Instant
   /** Until then the forge refuses every message. */
@@ -122,7 +124,7 @@ export function createWorld({ choices, settled, rates, startAt, mark, write }: W
   function faultFor(effect: Parked): Fault | null {
     const faults = APPLICABLE[effect.kind]
     if (!world.faulty || faults.length === 0) return null
-    if (world.outageUntil > now && OUTSIDE.has(effect.kind)) {
+    if ((world.outageUntil > now && OUTSIDE.has(effect.kind)) || (world.pullsDarkUntil > now && isPullRead(effect))) {
       mark('outage', effect.label)
       return 'fail'
     }
@@ -150,6 +152,10 @@ export function createWorld({ choices, settled, rates, startAt, mark, write }: W
     if (fault !== null) aims.struck(effect.label, fault)
     mark(fault ?? 'none', effect.label)
     return fault
+  }
+
+  function isPullRead({ label }: Parked): boolean {
+    return label === 'forge read pull'
   }
 
   function isLastCall({ label }: Parked): boolean {
@@ -218,6 +224,7 @@ export function createWorld({ choices, settled, rates, startAt, mark, write }: W
 
   const world: World = {
     outageUntil: 0,
+    pullsDarkUntil: 0,
     mutedUntil: 0,
     lastCallAt: 0,
     faulty: true,
