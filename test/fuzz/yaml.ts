@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { parseDocument } from '../../controller/model/document.ts'
 import { GOOD_REQUEST } from '../model/hostile-documents.ts'
+import { repeatedPieces } from '../model/repeated-pieces.ts'
 import { assert, type Campaign, nothingToClose } from './campaign.ts'
 
 const sign = fc.constantFrom(
@@ -39,10 +40,6 @@ const piece = fc.oneof(
 const replaced = fc
   .tuple(fc.nat(GOOD_REQUEST.length), fc.nat(8), piece)
   .map(([at, width, text]) => GOOD_REQUEST.slice(0, at) + text + GOOD_REQUEST.slice(at + width))
-const repeated = fc
-  .tuple(fc.array(sign, { minLength: 1, maxLength: 5 }), fc.constantFrom('', 'a: ', 'a:\n  ', 'a: |\n ', '- '), fc.nat(65_000))
-  .map(([signs, before, size]) => before + signs.join('').repeat(Math.floor(size / signs.join('').length)))
-
 export const yaml: Campaign<Uint8Array> = {
   name: 'yaml',
   holds: 'whatever the bytes of a document are, it becomes data that says who it is, or findings',
@@ -51,7 +48,7 @@ export const yaml: Campaign<Uint8Array> = {
     { weight: 20, arbitrary: fc.uint8Array({ maxLength: 600 }) },
     { weight: 40, arbitrary: fc.array(sign, { maxLength: 200 }).map((signs) => Buffer.from(signs.join(''))) },
     { weight: 40, arbitrary: replaced.map((text) => Buffer.from(text)) },
-    { weight: 1, arbitrary: repeated.map((text) => Buffer.from(text)) },
+    { weight: 2, arbitrary: repeatedPieces.map((text) => Buffer.from(text)) },
   ),
   async open() {
     return {

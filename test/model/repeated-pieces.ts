@@ -1,0 +1,22 @@
+import fc from 'fast-check'
+
+const SIZE = 65_000
+
+const sign = fc.constantFrom(
+  ...'[]{},:?-&*!|>\'"%@`#~<=\n \t\\ab129.'.split(''),
+  ': ',
+  '- ',
+  '? ',
+  '\n  ',
+  '---\n',
+  '<<: ',
+  '"a": ',
+  '!!str ',
+)
+/** What opens something that the pieces behind it then belong to. */
+const opening = fc.constantFrom('', 'a: ', 'a:\n  ', 'a: |\n ', 'a: >\n  b\n', 'a: "', "a: '", 'a: [', '{a: ', '- ')
+
+/** A short piece again and again, up to the size limit of a document: where anything costs more than a step a byte, it shows here. */
+export const repeatedPieces: fc.Arbitrary<string> = fc
+  .tuple(opening, fc.array(sign, { minLength: 1, maxLength: 5 }))
+  .map(([before, signs]) => before + signs.join('').repeat(Math.floor(SIZE / signs.join('').length)))
