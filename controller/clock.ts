@@ -9,6 +9,8 @@ export const DAY_MS = 24 * HOUR_MS
 /** The only source of time and of waiting. Nothing else reads the machine's clock, so a simulation can own it. */
 export interface Clock {
   now(): Instant
+  /** Milliseconds that have passed since some moment of this process. Nobody can set it; it may stand still while the machine sleeps. */
+  elapsed(): number
   /** Resolves after `durationMs`, or at once (never rejecting) when `signal` aborts. */
   sleep(durationMs: number, signal?: AbortSignal): Promise<void>
 }
@@ -16,6 +18,7 @@ export interface Clock {
 export function systemClock(): Clock {
   return {
     now: () => Date.now(),
+    elapsed: () => performance.now(),
     sleep(durationMs, signal) {
       return new Promise((resolve) => {
         if (signal?.aborted) return resolve()
@@ -31,7 +34,7 @@ export function systemClock(): Clock {
   }
 }
 
-/** What two readings of one clock may differ by although nobody set it back. */
+/** What two readings of one clock may differ by although nobody set it. */
 const UNSTEADY_MS = 5 * SECOND_MS
 
 /**
@@ -40,6 +43,16 @@ const UNSTEADY_MS = 5 * SECOND_MS
  */
 export function ageMs(at: Instant, now: Instant): number {
   return now < at - UNSTEADY_MS ? Number.POSITIVE_INFINITY : Math.max(now - at, 0)
+}
+
+/** What `now` is ahead of the time that has passed. Another one later tells that the clock was set, or the machine slept. */
+export function driftOf(clock: Clock): number {
+  return clock.now() - clock.elapsed()
+}
+
+/** Was the clock set since it had this drift? Then nobody can tell by it how old what was read before is. */
+export function wasSet(clock: Clock, drift: number): boolean {
+  return Math.abs(driftOf(clock) - drift) > UNSTEADY_MS
 }
 
 /** `2026-11-21T09:00:00.000Z`, the one form in which instants leave the process. */

@@ -75,7 +75,7 @@ export function forecast(
 
 function unknownEvidence(at: Instant): Evidence {
   const unknown: Fact<never> = { known: false, why: ASKED_AT_FORGE, at }
-  return { origin: unknown, ref: unknown, ci: unknown, shown: null, past: null, at, lookedAt: at }
+  return { origin: unknown, ref: unknown, ci: unknown, shown: null, past: null, at, drift: 0, lookedAt: at }
 }
 
 function jobFor(desired: DesiredState, path: string, seq: number, now: Instant): Job | null {

@@ -36,6 +36,8 @@ export interface Evidence {
   past: Fact<PastRun> | null
   /** When the oldest of the facts was read: what a start may rest on. */
   at: Instant
+  /** Of the clock in the pass that read them: by one that was set since, nobody knows how old they are. */
+  drift: number
   /** When they were last looked at, whether or not they had to be read anew. */
   lookedAt: Instant
 }

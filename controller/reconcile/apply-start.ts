@@ -1,4 +1,4 @@
-import { ageMs, MINUTE_MS } from '../clock.ts'
+import { ageMs, type Instant, MINUTE_MS, wasSet } from '../clock.ts'
 import { messageOf } from '../errors.ts'
 import type { CallbackOffer } from '../jobs/callback.ts'
 import { decide } from '../jobs/decide.ts'
@@ -55,7 +55,7 @@ export async function applyStart(engine: Engine, accepted: AcceptedConfig, step:
       const now = engine.clock.now()
       const config = await tx.config.read()
       if (config?.head !== accepted.state.head || config.rulesCommit !== accepted.state.rulesCommit) return null
-      if (ageMs(evidence.at, now) > engine.timing.evidenceMaxAgeMs) return null
+      if (isStale(engine, evidence, now)) return null
       const exclusive = takesLock(accepted.desired, request)
       const holder = (await tx.locks.all()).find((lock) => lock.key === lockKey(job.key)) ?? null
       const decided = decide({
@@ -145,7 +145,7 @@ export async function applyRetry(engine: Engine, facts: TickFacts, accepted: Acc
     })
     const inForce = config?.head === accepted.state.head && config.rulesCommit === accepted.state.rulesCommit
     const unreadable = decided.decision.reason?.code === 'config_unreadable' || isOld(engine)
-    if (!inForce || unreadable || isUnknown(evidence) || ageMs(evidence.at, now) > engine.timing.evidenceMaxAgeMs) {
+    if (!inForce || unreadable || isUnknown(evidence) || isStale(engine, evidence, now)) {
       await putOff(tx, engine, step, decided.decision.reason ?? job.reason, now)
       return null
     }
@@ -184,6 +184,11 @@ export async function applyRetry(engine: Engine, facts: TickFacts, accepted: Acc
     return next
   })
   if (run !== null) await trigger(engine, accepted, run, callback)
+}
+
+/** A process may stand still between reading facts and acting on them, and its clock may be set meanwhile. */
+function isStale({ clock, timing }: Engine, { at, drift }: Evidence, now: Instant): boolean {
+  return wasSet(clock, drift) || ageMs(at, now) > timing.evidenceMaxAgeMs
 }
 
 /** A fact that could not be read says nothing: neither that the job may go on nor that it has to end. */

@@ -44,8 +44,8 @@ export interface Memory {
   desiredAt: Map<string, DesiredState>
   /** Result of the last look at the repository. */
   accepted: AcceptedConfig | null
-  /** When that look began; what was accepted is known to be in force up to then. */
-  acceptedSeenAt: Instant | null
+  /** When that look began, and the clock's drift then; what was accepted is known to be in force up to then. */
+  acceptedSeen: { at: Instant; drift: number } | null
   documents: DocumentCache
   evidence: Map<JobId, Evidence>
   /** Merged pull request that brought the present content of a request file. */
@@ -66,6 +66,8 @@ export interface Memory {
   inFlight: Set<JobId>
   /** Jobs that cannot have run without this process knowing: accepted by it as they came, or the provider was asked about them. */
   witnessed: Set<JobId>
+  /** When a list of pull requests was first read in vain for where a job comes from, by `clock.elapsed()`. */
+  originSoughtAt: Map<JobId, number>
   lastPollAt: Instant | null
   health: LoopHealth
 }
@@ -76,7 +78,7 @@ export function emptyMemory(documents: DocumentCache, health: LoopHealth): Memor
     desiredOf: null,
     desiredAt: new Map(),
     accepted: null,
-    acceptedSeenAt: null,
+    acceptedSeen: null,
     documents,
     evidence: new Map(),
     pullByPath: new Map(),
@@ -89,6 +91,7 @@ export function emptyMemory(documents: DocumentCache, health: LoopHealth): Memor
     askAgainAt: new Map(),
     inFlight: new Set(),
     witnessed: new Set(),
+    originSoughtAt: new Map(),
     lastPollAt: null,
     health,
   }
@@ -105,4 +108,5 @@ export function forgetJob(memory: Memory, id: JobId): void {
   memory.evidence.delete(id)
   memory.askAgainAt.delete(id)
   memory.witnessed.delete(id)
+  memory.originSoughtAt.delete(id)
 }

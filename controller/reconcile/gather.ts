@@ -121,7 +121,7 @@ async function withRefAndCi(
       ci = await fact(engine, `CI results of ${sha.slice(0, 12)}`, () => facts.ci(project, sha))
     }
   }
-  return { origin, ref, ci, at: Math.min(origin.at, ref.at, ci?.at ?? ref.at), lookedAt: now }
+  return { origin, ref, ci, at: Math.min(origin.at, ref.at, ci?.at ?? ref.at), drift: facts.drift, lookedAt: now }
 }
 
 /**
@@ -165,17 +165,24 @@ async function originOf(
       return pullOrigin(engine, pull, request.path)
     }
   }
-  // By the time of the list, not of now: this pass may have read it long ago.
-  if (isTooEarly(job, list.at, engine.clock.now())) {
+  if (isTooEarly(engine, facts, job, list.at)) {
     throw new OriginPending('no merged pull request that brought this file is visible yet')
   }
   return { value: { kind: 'direct_push' }, at }
 }
 
-/** Of a job of the future nobody knows how long ago it was accepted: the clock was set back. A list of the future is read again. */
-function isTooEarly({ createdAt }: Job, listedAt: Instant, now: Instant): boolean {
+/**
+ * By the time of the list, not of now: this pass may have read it long ago. A list of the future is read again. Of a job of the
+ * future nobody knows how long ago it was accepted, since the clock was set back: it counts from when it was first sought.
+ */
+function isTooEarly({ clock, memory }: Engine, facts: TickFacts, job: Job, listedAt: Instant): boolean {
+  const now = clock.now()
   if (!Number.isFinite(ageMs(listedAt, now))) return true
-  return Number.isFinite(ageMs(createdAt, now)) && listedAt < createdAt + ORIGIN_GRACE_MS
+  if (Number.isFinite(ageMs(job.createdAt, now))) return listedAt < job.createdAt + ORIGIN_GRACE_MS
+  const listed = facts.startedAt - facts.drift
+  const sought = memory.originSoughtAt.get(job.id) ?? listed
+  memory.originSoughtAt.set(job.id, sought)
+  return listed < sought + ORIGIN_GRACE_MS
 }
 
 /** Not trouble, just too early to tell. */

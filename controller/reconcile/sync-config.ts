@@ -1,5 +1,5 @@
 import type { AuditAction } from '../audit/event.ts'
-import { ageMs, type Instant, toIso } from '../clock.ts'
+import { ageMs, type Instant, toIso, wasSet } from '../clock.ts'
 import { RefusedFault, TransientFault } from '../errors.ts'
 import type { Job } from '../jobs/job.ts'
 import { jobIdFor } from '../jobs/job-id.ts'
@@ -33,8 +33,9 @@ export async function syncConfig(engine: Engine, facts: TickFacts): Promise<Acce
 }
 
 /** Rules and requests are facts too: what was last seen too long ago may have been forbidden or withdrawn meanwhile. */
-export function isOld({ memory, timing, clock }: Engine): boolean {
-  return memory.acceptedSeenAt === null || ageMs(memory.acceptedSeenAt, clock.now()) > timing.evidenceMaxAgeMs
+export function isOld({ memory: { acceptedSeen }, timing, clock }: Engine): boolean {
+  if (acceptedSeen === null || wasSet(clock, acceptedSeen.drift)) return true
+  return ageMs(acceptedSeen.at, clock.now()) > timing.evidenceMaxAgeMs
 }
 
 /**
@@ -98,7 +99,7 @@ async function advance(engine: Engine, facts: TickFacts, before: ConfigState, he
   })
   // With the first look of a process that succeeds comes what others may have taken up before: another process, or this one before
   // its database was put back from a backup.
-  if (engine.memory.acceptedSeenAt !== null) for (const id of added) engine.memory.witnessed.add(id)
+  if (engine.memory.acceptedSeen !== null) for (const id of added) engine.memory.witnessed.add(id)
   return { state, desired }
 }
 

@@ -1,5 +1,5 @@
 import type { PullRequestFacts, PullRequestSummary } from '../approvals/evidence.ts'
-import { ageMs, type Instant, MINUTE_MS, SECOND_MS } from '../clock.ts'
+import { ageMs, driftOf, type Instant, MINUTE_MS, SECOND_MS } from '../clock.ts'
 import { isOperatingFault, messageOf, RefusedFault } from '../errors.ts'
 import type { Project, Ref } from '../model/desired-state.ts'
 import type { CommitSha } from '../model/names.ts'
@@ -16,6 +16,8 @@ export interface Read<T> {
 /** Facts read in one tick, each at most once: a hundred jobs on one tag cost one question. */
 export interface TickFacts {
   startedAt: Instant
+  /** Of the clock at that moment. */
+  drift: number
   /** `fresh`: read in this tick; otherwise what was read before may do, as long as the forge's list says that nothing changed. */
   pull(number: number, options: { fresh: boolean }): Promise<Read<PullRequestFacts>>
   pullsSince(since: Instant): Promise<Read<readonly PullRequestSummary[]>>
@@ -50,6 +52,7 @@ export function tickFacts(engine: Engine): TickFacts {
   }
   return {
     startedAt: clock.now(),
+    drift: driftOf(clock),
     async pull(number, { fresh }) {
       const known = memory.pulls.get(number)
       if (!fresh && known !== undefined && isUnchanged(known, memory.pullUpdatedAt.get(number), clock.now())) return known

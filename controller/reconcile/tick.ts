@@ -1,5 +1,5 @@
 import pLimit from 'p-limit'
-import { ageMs, type Instant } from '../clock.ts'
+import { ageMs, driftOf, type Instant } from '../clock.ts'
 import { isOperatingFault, messageOf } from '../errors.ts'
 import type { Job, Run } from '../jobs/job.ts'
 import { isReadable, type PlannedStep, plan, reasonOf } from '../jobs/plan.ts'
@@ -58,10 +58,10 @@ export async function tick(engine: Engine): Promise<number> {
 
 async function lookAtRepository(engine: Engine, facts: TickFacts, nudges: readonly Nudge[]): Promise<AcceptedConfig> {
   const { memory, clock, log } = engine
-  const startedAt = clock.now()
+  const seen = { at: clock.now(), drift: driftOf(clock) }
   try {
     memory.accepted = await syncConfig(engine, facts)
-    memory.acceptedSeenAt = startedAt
+    memory.acceptedSeen = seen
   } catch (error) {
     // A repository out of reach stops nothing that is already under way: runs are followed, locks are freed, whatever is wrong.
     memory.health.sourceError = messageOf(error)
@@ -79,7 +79,7 @@ async function lookAtRepository(engine: Engine, facts: TickFacts, nudges: readon
 function whileReadable(engine: Engine, accepted: AcceptedConfig): AcceptedConfig {
   const { memory, clock } = engine
   if (!isOld(engine) || memory.health.sourceError === null || accepted.state.frozen !== null) return accepted
-  const since = memory.acceptedSeenAt ?? clock.now()
+  const since = memory.acceptedSeen?.at ?? clock.now()
   const text = 'The config repository cannot be read, and nothing starts by rules that may have changed since it last could.'
   const frozen = reasonOf('config_unreadable', text, since, 'Nothing to do at first: it is read again by itself.')
   return { ...accepted, state: { ...accepted.state, frozen } }

@@ -42,7 +42,7 @@ export function start(args: readonly string[], options: RunOptions = {}): Runnin
     stderr: { isTTY: false, write: (text) => void written.stderr.push(text) },
     env: options.env ?? {},
     cwd: options.cwd ?? '/',
-    clock: options.clock ?? { now: () => SATURDAY, sleep: async () => {} },
+    clock: options.clock ?? { now: () => SATURDAY, elapsed: () => 0, sleep: async () => {} },
     fetch: options.fetch ?? globalThis.fetch,
     ask: options.answer === undefined ? null : async () => options.answer!,
     onSignal(handler) {

@@ -121,6 +121,7 @@ export function evidence(overrides: Partial<Evidence> = {}): Evidence {
     shown: null,
     past: null,
     at: NOW,
+    drift: 0,
     lookedAt: NOW,
     ...overrides,
   }

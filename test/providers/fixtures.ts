@@ -96,6 +96,7 @@ export function manualClock(start = Date.parse('2026-11-21T09:00:00Z')): Clock &
   const sleepers = new Set<{ until: number; wake: () => void }>()
   return {
     now: () => now,
+    elapsed: () => now - start,
     sleep(durationMs, signal) {
       return new Promise((resolve) => {
         const sleeper = { until: now + durationMs, wake: resolve }

@@ -4,7 +4,7 @@ import type { PipelineHost } from './conformance.ts'
 /** The real engine on a real store, by the host's clock, with the host's pipelines in the place of the bench's own. */
 export async function openHostBench(host: PipelineHost, files: Record<string, string> = {}): Promise<Bench> {
   const bench = await openBench({ files })
-  bench.engine.clock = { now: () => host.now(), sleep: async () => {} }
+  bench.engine.clock = { now: () => host.now(), elapsed: () => host.now(), sleep: async () => {} }
   const { pipeline, selector } = host
   bench.engine.connections.pipeline = () => ({
     start: (trigger) => pipeline.start({ ...trigger, ref: 'v1.4.2', refType: 'tag', selector }),

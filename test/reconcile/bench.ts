@@ -77,7 +77,7 @@ export async function openBench(
 ): Promise<Bench> {
   const folder = scratchFolder()
   const store = await openAt(folder.file)
-  const clock = { at: NOON, now: () => clock.at, sleep: async () => {} }
+  const clock = { at: NOON, now: () => clock.at, elapsed: () => clock.at, sleep: async () => {} }
   const { source, commit } = fakeSource()
   const pipeline = fakePipeline()
   const forge: FakeForge = { pulls: new Map(), unreadable: new Map(), lists: [], reads: [] }

@@ -23,6 +23,7 @@ export function sandboxClock(start: string): Clock & { advance(durationMs: numbe
   let now = Date.parse(start)
   return {
     now: () => now,
+    elapsed: () => now,
     async sleep(durationMs) {
       now += durationMs
     },

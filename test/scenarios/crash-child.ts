@@ -57,7 +57,7 @@ function crashing(pipeline: PipelineProvider): PipelineProvider {
 const real = systemClock()
 const settings = readSettings(process.env)
 const controller = await startController(settings, {
-  clock: { now: () => real.now() + offset, sleep: real.sleep },
+  clock: { now: () => real.now() + offset, elapsed: real.elapsed, sleep: real.sleep },
   wrapStore,
   wrapProviders: (providers) => ({
     ...providers,

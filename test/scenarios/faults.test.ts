@@ -400,6 +400,7 @@ function environments(): Record<string, string> {
 function movable(clock: MovedClock): Clock {
   return {
     now: clock.now,
+    elapsed: clock.elapsed,
     async sleep(durationMs, signal) {
       const until = clock.now() + durationMs
       while (!signal?.aborted && clock.now() < until) await clock.sleep(Math.min(until - clock.now(), 25), signal)

@@ -20,21 +20,26 @@ export const READING_MS = 5 * SECOND_MS
 
 /** The real clock, moved: waiting is real, the calendar is chosen. */
 export interface MovedClock extends Clock {
+  /** Sets it. */
   moveTo(instant: Instant): void
+  /** Time passes. */
   advance(durationMs: number): void
 }
 
 export function movedClock(start: Instant): MovedClock {
   const real = systemClock()
   let offset = start - real.now()
+  let passed = 0
   return {
     now: () => real.now() + offset,
+    elapsed: () => real.elapsed() + passed,
     sleep: real.sleep,
     moveTo(instant) {
       offset = instant - real.now()
     },
     advance(durationMs) {
       offset += durationMs
+      passed += durationMs
     },
   }
 }

@@ -295,8 +295,8 @@ export function createChecks(truth: Truth): Checks {
     const seenAt = branchSeenAt.get(by) ?? Number.NEGATIVE_INFINITY
     must(
       'a start rests on a look at the branch',
-      // A dry run starts by the last good commit also while nobody can look. By a clock that was set since, nobody knows how old that is.
-      job.type === 'dry_run' || seenAt >= now() - CONFIG_AGE_MS || clockSetAt >= seenAt,
+      // A dry run starts by the last good commit also while nobody can look.
+      job.type === 'dry_run' || seenAt >= now() - CONFIG_AGE_MS,
       () => `job ${job.id} starts ${(now() - seenAt) / 1000} s after the last look`,
     )
     must('no start that the rules forbid', why === null, () => `job ${job.id} (${job.requestPath}) was let start: ${why}`)

@@ -149,6 +149,12 @@ export async function runHistory({ choices, tier, controllers: wanted, mark, wri
       world.crash(controller.actor)
     },
     setClock: () => setClock(choices.pick(controllers), SKEWS_MS[choices.pick(SKEWS_MS.length)]!),
+    setClockBack() {
+      // Of a machine that stands still by nearly as long: so it goes when one is put to sleep and wakes with the time at which it was.
+      const actor = up.find(({ actor: { slot, pausedUntil } }) => slot === 0 && pausedUntil > world.now())?.actor
+      const byMs = actor === undefined ? 2 * MINUTE_MS : actor.pausedUntil - world.now() - 2 * SECOND_MS
+      setClock(0, skews[0]! - byMs)
+    },
     loseDatabase: () =>
       world.at(world.now(), 'the database is lost', async () => {
         for (const { actor } of [...up]) world.crash(actor)

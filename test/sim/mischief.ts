@@ -31,7 +31,16 @@ interface MischiefOptions extends StoryOptions {
   }
 }
 
-export function createMischief({ world, choices, remote, forge, pipelines, nudge, acts }: MischiefOptions): Mischief {
+export function createMischief({
+  world,
+  choices,
+  remote,
+  forge,
+  pipelines,
+  nudge,
+  setClockBack,
+  acts,
+}: MischiefOptions): Mischief {
   function breakOrMend(): void {
     const { rules } = remote.head()
     const path = ['access.yaml', 'policies/prod.yaml', 'holds/broken.yaml', 'draven.yaml'][choices.pick(4)]!
@@ -107,8 +116,10 @@ export function createMischief({ world, choices, remote, forge, pipelines, nudge
     if (request === null) return
     const { requests, path, repo, ref, pull } = request
     const sha = forge.refAt(repo, ref, world.now())
-    const way = choices.pick(5)
-    if (way === 0 && sha !== null) acts.setCi(repo, sha, 'failed')
+    const way = choices.pick(6)
+    // What was read shortly before looks as young as ever by a clock that is set back meanwhile.
+    if (way === 5) setClockBack()
+    if ((way === 0 || way === 5) && sha !== null) acts.setCi(repo, sha, 'failed')
     if (way === 1) acts.moveRef(repo, ref, 'success')
     if (way === 2 && pull !== undefined) acts.dismiss(pull)
     if (way === 3) acts.commitDirectly({ requests: new Map([...requests].filter(([other]) => other !== path)) }, 'alice')

@@ -23,8 +23,14 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'old facts may start a job',
     file: 'reconcile/apply-start.js',
-    old: '        if (ageMs(evidence.at, now) > engine.timing.evidenceMaxAgeMs)\n            return null;',
+    old: '        if (isStale(engine, evidence, now))\n            return null;',
     new: '',
+  },
+  {
+    name: 'a clock that is set back makes old facts young',
+    file: 'clock.js',
+    old: 'return Math.abs(driftOf(clock) - drift) > UNSTEADY_MS;',
+    new: 'return false;',
   },
   {
     name: 'the gates are not asked again at the start',
@@ -79,7 +85,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'a retry rests on old facts',
     file: 'reconcile/apply-start.js',
     old: `=== 'config_unreadable' || isOld(engine);
-        if (!inForce || unreadable || isUnknown(evidence) || ageMs(evidence.at, now) > engine.timing.evidenceMaxAgeMs) {`,
+        if (!inForce || unreadable || isUnknown(evidence) || isStale(engine, evidence, now)) {`,
     new: `=== 'config_unreadable';
         if (!inForce || unreadable || isUnknown(evidence)) {`,
   },

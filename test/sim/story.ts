@@ -35,6 +35,7 @@ export interface StoryOptions {
   stop: () => void
   replaceMachine: () => void
   setClock: () => void
+  setClockBack: () => void
   loseDatabase: () => void
 }
 

@@ -239,6 +239,7 @@ export function createWorld({ choices, settled, rates, startAt, mark, write }: W
 
     clockOf: (actor) => ({
       now: () => now + actor.skewMs,
+      elapsed: () => now - startAt,
       sleep(durationMs, signal) {
         return new Promise((resolve) => {
           if (actor.dead) return

@@ -382,7 +382,7 @@ describe('probes', () => {
 
   test('a store that never answers makes it not ready instead of hanging', async () => {
     const world = { ...richWorld(), probe: () => new Promise<void>(() => {}) }
-    const impatient = { now: () => NOW, sleep: async () => {} }
+    const impatient = { now: () => NOW, elapsed: () => 0, sleep: async () => {} }
     expect((await appOf(world, { clock: impatient }).request('/readyz')).status).toBe(503)
   })
 

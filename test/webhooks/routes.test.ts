@@ -241,7 +241,7 @@ describe('a webhook route', () => {
 })
 
 function intakeOptions() {
-  const clock = { now: () => 0, sleep: async () => {} }
+  const clock = { now: () => 0, elapsed: () => 0, sleep: async () => {} }
   const log = { debug() {}, info() {}, warn() {}, error() {} }
   return { clock, log, onDelivery: () => {} }
 }
