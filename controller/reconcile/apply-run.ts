@@ -10,6 +10,7 @@ import { releaseLock } from './apply-waiting.ts'
 import { auditJob, changeJob } from './change-job.ts'
 import { type Engine, forgetJob } from './engine.ts'
 import { follow, handleFields, LostRace, pipelineOf } from './follow.ts'
+import { NotLeading } from './leadership.ts'
 import type { AcceptedConfig } from './sync-config.ts'
 import { tellAboutJob } from './tell.ts'
 
@@ -282,7 +283,7 @@ async function reachable<T>(engine: Engine, job: Job, run: Run, ask: () => Promi
     memory.askAgainAt.delete(job.id)
     return answer
   } catch (error) {
-    if (!(error instanceof TransientFault || error instanceof RefusedFault)) throw error
+    if (error instanceof NotLeading || !(error instanceof TransientFault || error instanceof RefusedFault)) throw error
     const askedFor = error instanceof TransientFault ? Math.min(error.retryAfterMs, HOUR_MS) : 0
     memory.askAgainAt.set(job.id, clock.now() + Math.max(timing.runPollMs, askedFor))
     const text = `The provider could not be asked about its run (${error.message}); the lock is held and it is asked again.`

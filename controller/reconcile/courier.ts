@@ -2,7 +2,7 @@ import { MINUTE_MS } from '../clock.ts'
 import { TransientFault } from '../errors.ts'
 import { type Channels, deliverOutbox } from '../notify/outbox.ts'
 import type { Engine } from './engine.ts'
-import { type Leadership, notLeading } from './leadership.ts'
+import { type Leadership, NotLeading } from './leadership.ts'
 import { type Loop, startLoop } from './loop.ts'
 
 const OUTBOX_BATCH = 50
@@ -33,7 +33,7 @@ function channels(engine: Engine, leadership: Leadership): Channels {
   const asLeader =
     <Given extends unknown[]>(send: (...given: Given) => Promise<string>) =>
     async (...given: Given) => {
-      if (leadership.fence() === null) throw notLeading()
+      if (leadership.fence() === null) throw new NotLeading()
       return send(...given)
     }
   return {

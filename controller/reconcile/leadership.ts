@@ -122,9 +122,9 @@ export function guarded(store: StateStore, leadership: Leadership): StateStore {
   return {
     async unit(name, work) {
       const fence = leadership.fence()
-      if (fence === null) throw notLeading()
+      if (fence === null) throw new NotLeading()
       return store.unit(name, async (tx) => {
-        if (!(await tx.holdsLease(fence))) throw notLeading()
+        if (!(await tx.holdsLease(fence))) throw new NotLeading()
         return work(tx)
       })
     },
@@ -141,10 +141,10 @@ export function leaderOnly(connections: Connections, leadership: Leadership): Co
         ...pipeline,
         async start(trigger) {
           if (leadership.fence() !== null) return pipeline.start(trigger)
-          return { kind: 'refused', why: notLeading().message, retryAfterMs: 0, unreachable: false }
+          return { kind: 'refused', why: new NotLeading().message, retryAfterMs: 0, unreachable: false }
         },
         async cancel(run) {
-          if (leadership.fence() === null) throw notLeading()
+          if (leadership.fence() === null) throw new NotLeading()
           await pipeline.cancel(run)
         },
       }
@@ -152,6 +152,9 @@ export function leaderOnly(connections: Connections, leadership: Leadership): Co
   }
 }
 
-export function notLeading(): TransientFault {
-  return new TransientFault('another controller leads')
+/** Says nothing about whoever was to be asked. */
+export class NotLeading extends TransientFault {
+  constructor() {
+    super('another controller leads')
+  }
 }
