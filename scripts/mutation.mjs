@@ -1,4 +1,4 @@
-// npm run mutation [-- decide lock verify parse controller/jobs/plan.ts …]
+// npm run mutation [-- decide lock verify parse controller/jobs/plan-queue.ts …]
 // How many of the wrong operators, conditions and values that could stand in what decides, locks, verifies and parses make a test
 // fail; test/mutation/groups.mjs says which files and which tests. Lists those that do not, and fails where they are more than a tenth.
 import { spawnSync } from 'node:child_process'

@@ -1,6 +1,6 @@
 import type { Decided } from '../jobs/decide.ts'
 import { isTerminal, type Job, lockKey } from '../jobs/job.ts'
-import type { PlannedStep } from '../jobs/plan.ts'
+import type { PlannedStep } from '../jobs/planned-step.ts'
 import type { JobChange, StateTx } from '../jobs/state-store.ts'
 import type { DeployRequest } from '../model/desired-state.ts'
 import { auditJob, changeJob } from './change-job.ts'

@@ -1,5 +1,5 @@
 import type { Job, Run } from '../jobs/job.ts'
-import type { Observed } from '../jobs/plan.ts'
+import type { Observed } from '../jobs/observed-state.ts'
 import type { Nudge, StateTx } from '../jobs/state-store.ts'
 import type { DesiredState } from '../model/desired-state.ts'
 import { type EnvironmentKey, environmentKey, type JobId } from '../model/names.ts'

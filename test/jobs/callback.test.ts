@@ -13,7 +13,7 @@ import {
   withCheckout,
   withinLimit,
 } from '../../controller/jobs/callback.ts'
-import { reasonOf } from '../../controller/jobs/plan.ts'
+import { reasonOf } from '../../controller/jobs/job-reasons.ts'
 import { commitSha } from '../../controller/model/names.ts'
 import { deployRequest, NOW } from '../policy/fixtures.ts'
 import { jobFor, runFor } from './fixtures.ts'

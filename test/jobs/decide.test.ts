@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { DAY_MS, HOUR_MS, SECOND_MS } from '../../controller/clock.ts'
 import { type DecideInput, decide, targetOf } from '../../controller/jobs/decide.ts'
 import type { RequestOrigin } from '../../controller/jobs/evidence.ts'
-import { reasonOf } from '../../controller/jobs/plan.ts'
+import { reasonOf } from '../../controller/jobs/job-reasons.ts'
 import type { DesiredState } from '../../controller/model/desired-state.ts'
 import type { GateName } from '../../controller/policy/decision.ts'
 import {

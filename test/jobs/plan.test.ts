@@ -3,17 +3,14 @@ import { describe, expect, it } from 'vitest'
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../../controller/clock.ts'
 import type { PastRun } from '../../controller/jobs/evidence.ts'
 import { JOB_STATUSES, type Job, lockKey, type Run } from '../../controller/jobs/job.ts'
-import {
-  isOver,
-  MAX_ATTEMPTS,
-  mismatchEnd,
-  type Observed,
-  type PlannedStep,
-  plan,
-  reasonOf,
-  takesLock,
-  VISIBILITY_LAG_MS,
-} from '../../controller/jobs/plan.ts'
+import { mismatchEnd, reasonOf } from '../../controller/jobs/job-reasons.ts'
+import type { Observed } from '../../controller/jobs/observed-state.ts'
+import { plan } from '../../controller/jobs/plan.ts'
+import { takesLock } from '../../controller/jobs/plan-desired.ts'
+import { isOver } from '../../controller/jobs/plan-past.ts'
+import { MAX_ATTEMPTS } from '../../controller/jobs/plan-run.ts'
+import { VISIBILITY_LAG_MS } from '../../controller/jobs/plan-timing.ts'
+import type { PlannedStep } from '../../controller/jobs/planned-step.ts'
 import { mayMove } from '../../controller/jobs/transitions.ts'
 import type { DesiredState } from '../../controller/model/desired-state.ts'
 import { commitSha } from '../../controller/model/names.ts'

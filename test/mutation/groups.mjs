@@ -5,8 +5,12 @@
  */
 export const GROUPS = {
   decide: {
-    mutated: ['controller/jobs/{decide,plan,transitions}.ts', 'controller/policy/**/*.ts', 'controller/approvals/*.ts'],
-    tests: ['test/approvals/*.test.ts', 'test/jobs/{decide,plan,transitions}.test.ts', 'test/policy/{evaluate,window}.test.ts'],
+    mutated: [
+      'controller/jobs/{decide,job-reasons,plan*,transitions}.ts',
+      'controller/policy/**/*.ts',
+      'controller/approvals/*.ts',
+    ],
+    tests: ['test/approvals/*.test.ts', 'test/jobs/{decide,plan*,transitions}.test.ts', 'test/policy/{evaluate,window}.test.ts'],
   },
   // jobs/lease.ts declares types alone. Each test of the contract opens a database, so only those of locks are asked.
   lock: { mutated: ['controller/store/lock-table.ts'], tests: ['test/store/sqlite-store.test.ts'], named: /locks on/ },

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { reasonOf } from '../../controller/jobs/plan.ts'
+import { reasonOf } from '../../controller/jobs/job-reasons.ts'
 import { redactor } from '../../controller/secrets/redaction.ts'
 import { withoutSecrets } from '../../controller/store/clean-store.ts'
 import type { OpenStore } from '../../controller/store/open-store.ts'
