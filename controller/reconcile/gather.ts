@@ -1,6 +1,6 @@
 import type { PullRequestFacts, PullRequestSummary, ReviewedContent } from '../approvals/evidence.ts'
 import type { SubjectPin } from '../approvals/tally.ts'
-import { ageMs, DAY_MS, HOUR_MS, type Instant } from '../clock.ts'
+import { ageMs, DAY_MS, HOUR_MS, type Instant, wasSet } from '../clock.ts'
 import { TransientFault } from '../errors.ts'
 import { targetOf } from '../jobs/decide.ts'
 import type { Evidence, PastRun, RequestOrigin } from '../jobs/evidence.ts'
@@ -36,6 +36,11 @@ export async function gatherForJob(
   const shown = origin.known && origin.value.kind === 'pull_request' ? await shownOn(engine, origin.value.facts, request) : null
   const past = await pastOf(engine, desired, head, job, request, origin)
   return { ...(await withRefAndCi(engine, facts, desired, request, successes, origin)), shown, past }
+}
+
+/** A process may stand still between reading facts and acting on them, and its clock may be set meanwhile. */
+export function isStale({ clock, timing }: Engine, { at, drift }: Evidence, now: Instant): boolean {
+  return wasSet(clock, drift) || ageMs(at, now) > timing.evidenceMaxAgeMs
 }
 
 /**

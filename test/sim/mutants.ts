@@ -46,44 +46,44 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a lost answer counts as refused',
-    file: 'reconcile/apply-start.js',
+    file: 'reconcile/trigger.js',
     old: "{ state: 'unknown', detail: outcome.why }",
     new: "{ state: 'refused', detail: outcome.why, retryAt: now }",
   },
   {
     name: 'an adapter that throws counts as refused',
-    file: 'reconcile/apply-start.js',
+    file: 'reconcile/trigger.js',
     old: "return { kind: 'unknown', why: messageOf(error) };",
     new: "return { kind: 'refused', why: messageOf(error), retryAfterMs: 0, unreachable: true };",
   },
   {
     name: 'an accepted trigger counts as refused',
-    file: 'reconcile/apply-start.js',
+    file: 'reconcile/trigger.js',
     old: "'run.record', { state: 'unknown' }, reasonOf(",
     new: "'run.record', { state: 'refused', retryAt: now }, reasonOf(",
   },
   {
     name: 'the branch is sent instead of what was pinned',
-    file: 'reconcile/apply-start.js',
+    file: 'reconcile/trigger.js',
     old: '            sha,\n            selector,',
     new: "            sha: ('0' + sha.slice(1)),\n            selector,",
   },
   {
     name: 'a retry does not ask the gates',
-    file: 'reconcile/apply-start.js',
+    file: 'reconcile/apply-retry.js',
     old: "if (decided.decision.verdict !== 'allow' || decided.pinChanged) {",
     new: 'if (decided.pinChanged) {',
   },
   {
     name: 'a retry takes what the ref has become',
-    file: 'reconcile/apply-start.js',
+    file: 'reconcile/apply-retry.js',
     old: "if (decided.decision.verdict !== 'allow' || decided.pinChanged) {",
     new: "if (decided.decision.verdict !== 'allow' && !decided.pinChanged) {",
   },
   {
     // The branch is looked at before the facts are, so asking how old that look is makes up for not asking how old they are.
     name: 'a retry rests on old facts',
-    file: 'reconcile/apply-start.js',
+    file: 'reconcile/apply-retry.js',
     old: `=== 'config_unreadable' || isOld(engine);
         if (!inForce || unreadable || isUnknown(evidence) || isStale(engine, evidence, now)) {`,
     new: `=== 'config_unreadable';
@@ -91,13 +91,13 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a retry rests on a branch that was left long ago',
-    file: 'reconcile/apply-start.js',
+    file: 'reconcile/apply-retry.js',
     old: "=== 'config_unreadable' || isOld(engine);",
     new: "=== 'config_unreadable';",
   },
   {
     name: 'a refused attempt that failed keeps its lock',
-    file: 'reconcile/apply-start.js',
+    file: 'reconcile/apply-retry.js',
     old: '            await releaseLock(tx, job, step.run.fence, now);\n',
     new: '',
   },

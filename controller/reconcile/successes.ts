@@ -1,0 +1,15 @@
+import type { Job } from '../jobs/job.ts'
+import type { StateTx } from '../jobs/state-store.ts'
+import type { CommitSha } from '../model/names.ts'
+import type { AcceptedConfig } from './sync-config.ts'
+
+/** How many past successes a decision looks at: enough for every rollback and promotion that people ask for. */
+export const SUCCESS_LIMIT = 200
+
+/** Commits that succeeded in the environment that must come first. */
+export async function promotedCommits(tx: StateTx, accepted: AcceptedConfig, job: Job): Promise<ReadonlySet<CommitSha>> {
+  const first = accepted.desired.environments.get(job.key)?.promoteFrom ?? null
+  if (first === null) return new Set()
+  const key = accepted.desired.environments.get(`${job.project}/${first}` as Job['key'])?.key
+  return key === undefined ? new Set() : new Set((await tx.jobs.successes(key, SUCCESS_LIMIT)).map((success) => success.sha))
+}
