@@ -173,6 +173,47 @@ describe('a job that may have run unseen', () => {
     ])
   })
 
+  it('ends for want of its request as soon as nothing can have run, although its facts are due', () => {
+    const due = observed([job], { nudged: new Set([job.id]), tickStartedAt: NOW + 1 })
+    expect(steps(openDesired([]), due)).toEqual(['r1 ends canceled: request_deleted'])
+  })
+
+  it('whose request is gone is asked about anew where nothing is known of it, and looked at when something stirred', () => {
+    const known = observed([job], { evidence: new Map([[job.id, evidence({ past: found('active') })]]), tickStartedAt: NOW + 1 })
+    const unknownYet = { ...known, evidence: new Map(), witnessed: new Set<Job['id']>() }
+    expect(plan(openDesired([]), unknownYet, TIMING, NOW)).toMatchObject([{ kind: 'gather', fresh: true }])
+    const stirred = { ...known, stirred: new Set([job.id]) }
+    expect(plan(openDesired([]), stirred, TIMING, NOW)).toMatchObject([{ kind: 'gather', fresh: false }])
+  })
+
+  it('is taken over for the request that it was made of, although that is gone', () => {
+    const seen = observed([job], { evidence: new Map([[job.id, evidence({ past: found('active') })]]) })
+    const { path, blob, project, environment: name, key, type, ref } = first
+    const place = { file: path, line: 1, column: 1, endColumn: 1 }
+    expect(plan(openDesired([]), seen, TIMING, NOW)).toMatchObject([
+      { kind: 'adopt', request: { path, blob, project, environment: name, key, type, ref, place, force: null } },
+    ])
+  })
+
+  it('and whose request is gone gives up its place when it ends, and has none as a dry run', () => {
+    const behind = jobFor(second)
+    const beside = (gone: Job, past: Fact<PastRun> | null) =>
+      steps(
+        openDesired([second]),
+        observed([gone, behind], {
+          evidence: new Map([
+            [gone.id, evidence({ past })],
+            [behind.id, evidence()],
+          ]),
+        }),
+      )
+    expect(beside(job, null)).toEqual(['r1 ends canceled: request_deleted', 'r2 start'])
+    expect(beside(jobFor(first, { type: 'dry_run' }), unknown('GitHub answered 502'))).toEqual([
+      'r1 stay',
+      'r2 waits as queued: check_unavailable',
+    ])
+  })
+
   it('takes a run over without a lock where none is needed', () => {
     const dry = jobFor(first, { type: 'dry_run' })
     const past = evidence({ past: found('active') })

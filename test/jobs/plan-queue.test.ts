@@ -169,7 +169,7 @@ describe('a job that is not ready', () => {
 describe('a refusal', () => {
   const off = environment({ policy: policy(), enabled: false })
   const desired = openDesired([first], { environments: new Map([[off.key, off]]) })
-  const refusedAfter = (age: number, code: 'frozen' | 'queue_position' = 'frozen') => {
+  const refusedAfter = (age: number, code: 'frozen' | 'queue_position' | 'lock_held' = 'frozen') => {
     const at = NOW - age
     const one = jobFor(first, { reason: reasonOf(code, 'x', at) })
     return steps(desired, observed([one], { evidence: new Map([[one.id, evidence({ at, lookedAt: at })]]) }))
@@ -183,6 +183,7 @@ describe('a refusal', () => {
 
   it('of what stood in line needs facts of this moment, since nobody reads any there', () => {
     expect(refusedAfter(SECOND_MS, 'queue_position')).toEqual(['r1 gather'])
+    expect(refusedAfter(SECOND_MS, 'lock_held')).toEqual(['r1 gather'])
   })
 })
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../../controller/clock.ts'
 import type { Job } from '../../controller/jobs/job.ts'
-import { mismatchEnd, reasonOf } from '../../controller/jobs/job-reasons.ts'
+import { mismatchEnd, mismatchReason, reasonOf } from '../../controller/jobs/job-reasons.ts'
 import { plan } from '../../controller/jobs/plan.ts'
 import { MAX_ATTEMPTS } from '../../controller/jobs/plan-run.ts'
 import { VISIBILITY_LAG_MS } from '../../controller/jobs/plan-timing.ts'
@@ -141,9 +141,21 @@ describe('a running job', () => {
 
   it('is no success when it went on to its end with another commit, and canceled when it did not', () => {
     const mismatch = { approved: SHA, checkedOut: commitSha('f'.repeat(40)) }
-    expect(mismatchEnd(mismatch, 'success', NOW)).toMatchObject({ status: 'failed', reason: { code: 'commit_mismatch' } })
+    const reasonWith = (...words: string[]) => {
+      const [text, help] = words.map((part) => expect.stringContaining(part))
+      return { code: 'commit_mismatch', text, action: { text: help } }
+    }
+    const named = `checked out ${mismatch.checkedOut}, not the approved commit ${SHA}`
+    expect(mismatchReason(mismatch, NOW)).toMatchObject(reasonWith(`${named}; it was asked to stop`, 'Mend the pipeline'))
+    expect(mismatchEnd(mismatch, 'success', NOW)).toMatchObject({
+      status: 'failed',
+      reason: reasonWith(`${named}, and went on to its end`, 'See what is there now. Mend the pipeline'),
+    })
     for (const status of ['failed', 'canceled'] as const)
-      expect(mismatchEnd(mismatch, status, NOW)).toMatchObject({ status: 'canceled', reason: { code: 'commit_mismatch' } })
+      expect(mismatchEnd(mismatch, status, NOW)).toMatchObject({
+        status: 'canceled',
+        reason: reasonWith(`${named}, and was stopped.`, 'Mend the pipeline'),
+      })
   })
 
   it('is tried again after a definite refusal, at most a fixed number of times', () => {
