@@ -47,7 +47,7 @@ export const FIRST_RULES: Rules = {
   policies: {
     stage: { refs: 'branch', approvals: 0, ci: true, window: false, force: true },
     demo: { refs: 'branch', approvals: 1, ci: true, window: false, force: false },
-    prod: { refs: 'tag', approvals: 2, ci: true, window: true, force: false },
+    prod: { refs: 'tag', approvals: 2, ci: true, window: true, force: true },
   },
   environments: {
     'shop/stage': { policy: 'stage', enabled: true, exclusive: true, maxRunMinutes: 5, promoteFrom: null },

@@ -253,6 +253,21 @@ export function createStory(options: StoryOptions): Story {
     world.at(at + one(DELAYS_MS), `merge of ${pull.number}`, () => merge(pull))
   }
 
+  /** Its one approval is taken back before it is merged, or it never had any and is forced. */
+  function mergeUnapproved(): void {
+    const forced = choices.pick(2, 0.3) === 1
+    const { path, text } = newRequest(forced)
+    const pull = open('erin', { requests: withFile(path, text) })
+    const at = world.now() + one([12 * SECOND_MS, 3 * SECOND_MS, 70 * SECOND_MS])
+    if (!forced) {
+      for (const who of ['bob', 'carol']) world.at(at, `${who} reviews ${pull.number}`, () => review(pull, who, 'approved'))
+      world.at(at + one(DELAYS_MS), `approvals of ${pull.number} are dismissed`, () => {
+        while (pull.reviews.some((each) => each.state === 'approved' && each.dismissedAt === null)) dismiss(pull)
+      })
+    }
+    world.at(at + one([20 * SECOND_MS, 5 * MINUTE_MS]), `merge of ${pull.number}`, () => merge(pull))
+  }
+
   function pushRequest(): void {
     const { path, text } = newRequest()
     commitDirectly({ requests: withFile(path, choices.pick(3) === 2 ? 'kind: [' : text) }, 'mallory')
@@ -296,6 +311,7 @@ export function createStory(options: StoryOptions): Story {
     },
     undermine,
     'move a ref in the dark': moveInTheDark,
+    'merge unapproved': mergeUnapproved,
     'set a clock': options.setClock,
     'lose the database': options.loseDatabase,
     'stop a controller': options.stop,

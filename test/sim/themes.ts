@@ -35,6 +35,7 @@ export const EVENTS = [
   'review an old page',
   'freeze soon',
   'move a ref in the dark',
+  'merge unapproved',
 ] as const
 /** Takes hours, so only few histories have it. */
 const LONG_EVENTS = ['refuse our messages'] as const
@@ -193,6 +194,8 @@ export const THEMES: readonly Theme[] = [
       'edit a request',
       'request',
       'review an old page',
+      'merge unapproved',
+      'merge unapproved',
     ],
     rates: {},
     deaf: true,
