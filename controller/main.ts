@@ -11,7 +11,7 @@ import { documentCache } from './model/load.ts'
 import { type ConnectedProviders, connectProviders } from './providers/table.ts'
 import { startCourier } from './reconcile/courier.ts'
 import { type Engine, emptyMemory } from './reconcile/engine.ts'
-import { guarded, leaderOnly, openLeadership, soleLeadership } from './reconcile/leadership.ts'
+import { openLeadership, soleLeadership } from './reconcile/leadership.ts'
 import { startLookout } from './reconcile/lookout.ts'
 import { startReconciler } from './reconcile/reconciler.ts'
 import { type Redactor, redactor } from './secrets/redaction.ts'
@@ -95,9 +95,9 @@ export async function startController(settings: Settings, seams: Partial<Seams> 
     clock,
     log,
     source,
-    store: guarded(store.state, leadership),
+    store: store.state,
     host: providers.configHost,
-    connections: leaderOnly(providers.connections, leadership),
+    connections: providers.connections,
     config: { branch: settings.config.branch, acceptHistory: settings.acceptHistory },
     statusUrl: settings.publicUrl,
     callbacks: callbackDoor(settings.publicUrl),

@@ -2,7 +2,7 @@ import { MINUTE_MS } from '../clock.ts'
 import { TransientFault } from '../errors.ts'
 import { type Channels, deliverOutbox } from '../notify/outbox.ts'
 import type { Engine } from './engine.ts'
-import { type Leadership, NotLeading } from './leadership.ts'
+import { currentTerm, guarded, type Leadership, NotLeading, type Term } from './leadership.ts'
 import { type Loop, startLoop } from './loop.ts'
 
 const OUTBOX_BATCH = 50
@@ -18,9 +18,11 @@ export function startCourier(engine: Engine, leadership: Leadership): Loop {
 
 /** Sends a batch of what is due, one after the other, which keeps their order. Gives the time until there is more to send. */
 async function sendMessages(engine: Engine, leadership: Leadership): Promise<number> {
-  const { store, clock, log } = engine
-  if (leadership.fence() === null) return OUTBOX_IDLE_MS
-  const outcome = await deliverOutbox({ store, channels: channels(engine, leadership), clock, log, limit: OUTBOX_BATCH })
+  const { clock, log } = engine
+  const term = currentTerm(leadership)
+  if (term === null) return OUTBOX_IDLE_MS
+  const store = guarded(engine.store, term)
+  const outcome = await deliverOutbox({ store, channels: channels(engine, term), clock, log, limit: OUTBOX_BATCH })
   if (outcome.failed > 0) return OUTBOX_PAUSE_MS
   if (outcome.delivered > 0) return 0
   const dueInMs = (outcome.nextDueAt ?? Number.POSITIVE_INFINITY) - clock.now()
@@ -28,12 +30,12 @@ async function sendMessages(engine: Engine, leadership: Leadership): Promise<num
 }
 
 /** A message that is late must not overwrite what the next leader said meanwhile, so each asks first whether we still lead. */
-function channels(engine: Engine, leadership: Leadership): Channels {
+function channels(engine: Engine, term: Term): Channels {
   const voice = engine.host?.voice
   const asLeader =
     <Given extends unknown[]>(send: (...given: Given) => Promise<string>) =>
     async (...given: Given) => {
-      if (leadership.fence() === null) throw new NotLeading()
+      if (term.fence() === null) throw new NotLeading()
       return send(...given)
     }
   return {

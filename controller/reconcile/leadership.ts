@@ -113,15 +113,27 @@ export function soleLeadership(): Leadership {
   }
 }
 
+/** One time of leading, from taking the lease to losing it. */
+export interface Term {
+  /** Of its lease; null once it may be over, also when we lead again since: others have moved on meanwhile. */
+  fence(): number | null
+}
+
+/** The term that we are in; null while we do not lead. Whatever is read and done in one go belongs to one term. */
+export function currentTerm(leadership: Leadership): Term | null {
+  const began = leadership.fence()
+  return began === null ? null : { fence: () => (leadership.fence() === began ? began : null) }
+}
+
 /**
  * The store for whoever acts as leader: each unit first asks the store whether the lease is still ours, and then nobody can take
  * it before that unit has ended. So a controller that stood still while another took over writes nothing, and triggers nothing
  * either, because every trigger follows an intent.
  */
-export function guarded(store: StateStore, leadership: Leadership): StateStore {
+export function guarded(store: StateStore, term: Term): StateStore {
   return {
     async unit(name, work) {
-      const fence = leadership.fence()
+      const fence = term.fence()
       if (fence === null) throw new NotLeading()
       return store.unit(name, async (tx) => {
         if (!(await tx.holdsLease(fence))) throw new NotLeading()
@@ -132,7 +144,7 @@ export function guarded(store: StateStore, leadership: Leadership): StateStore {
 }
 
 /** The same connections, which start and cancel nothing while another controller may lead. */
-export function leaderOnly(connections: Connections, leadership: Leadership): Connections {
+export function leaderOnly(connections: Connections, term: Term): Connections {
   return {
     ...connections,
     pipeline(project) {
@@ -140,11 +152,11 @@ export function leaderOnly(connections: Connections, leadership: Leadership): Co
       return {
         ...pipeline,
         async start(trigger) {
-          if (leadership.fence() !== null) return pipeline.start(trigger)
+          if (term.fence() !== null) return pipeline.start(trigger)
           return { kind: 'refused', why: new NotLeading().message, retryAfterMs: 0, unreachable: false }
         },
         async cancel(run) {
-          if (leadership.fence() === null) throw new NotLeading()
+          if (term.fence() === null) throw new NotLeading()
           await pipeline.cancel(run)
         },
       }

@@ -3,7 +3,7 @@ import type { ConfigState } from '../jobs/state-store.ts'
 import type { Leader, LiveView } from '../status-page/views.ts'
 import { type Engine, forgetAll } from './engine.ts'
 import { keepUp } from './keep-up.ts'
-import type { Leadership } from './leadership.ts'
+import { currentTerm, guarded, type Leadership, leaderOnly, type Term } from './leadership.ts'
 import { type Loop, startLoop } from './loop.ts'
 import { tick } from './tick.ts'
 
@@ -25,15 +25,17 @@ export function startReconciler(engine: Engine, options: ReconcilerOptions): Loo
   let led: number | null = null
 
   async function passOfOurRole(): Promise<number> {
-    const fence = leadership.fence()
-    if (fence === null) return keepUp(engine, readConfig)
-    // What was remembered of an earlier time as leader, others have moved on from.
+    const term = currentTerm(leadership)
+    const fence = term?.fence() ?? null
+    if (term === null || fence === null) return keepUp(engine, readConfig)
+    const leading = asLeader(engine, term)
+    // What was remembered of an earlier term, others have moved on from.
     if (fence !== led) {
       forgetAll(engine.memory)
-      await recordLeadership(engine, leadership.leader(), fence)
+      await recordLeadership(leading, leadership.leader(), fence)
     }
     led = fence
-    return tick(engine)
+    return tick(leading)
   }
 
   async function pass(): Promise<number> {
@@ -54,6 +56,11 @@ export function startReconciler(engine: Engine, options: ReconcilerOptions): Loo
   }
 
   return startLoop({ clock: engine.clock, debounceMs: DEBOUNCE_MS, pass })
+}
+
+/** A pass that stood still and goes on in a later term writes and triggers nothing by what it read in its own. */
+function asLeader(engine: Engine, term: Term): Engine {
+  return { ...engine, store: guarded(engine.store, term), connections: leaderOnly(engine.connections, term) }
 }
 
 async function recordLeadership({ store, clock }: Engine, leader: Leader | null, fence: number): Promise<void> {

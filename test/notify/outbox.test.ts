@@ -242,7 +242,13 @@ function outboxWorld(channels: Channels) {
     put: (message: OutboxMessage) => table.put(message, world.now),
     nextDueAt: () => table.nextDueAt(),
     deliver: (limit = 100) =>
-      deliverOutbox({ store, channels, clock: { now: () => world.now, elapsed: () => world.now, sleep: async () => {} }, log: silentLogger, limit }),
+      deliverOutbox({
+        store,
+        channels,
+        clock: { now: () => world.now, elapsed: () => world.now, sleep: async () => {} },
+        log: silentLogger,
+        limit,
+      }),
   }
   return world
 }

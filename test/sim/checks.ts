@@ -39,8 +39,8 @@ export interface Truth {
 export interface Checks {
   violation: string | null
   shadow: Shadow
-  /** A unit of this controller is durable. */
-  committed(by: Actor, writes: readonly Write[]): void
+  /** A unit of this controller, by this name, is durable. */
+  committed(by: Actor, unit: string, writes: readonly Write[]): void
   /** The database was lost with everything in it. */
   lost(): void
   /** Some clock was set: from then on a controller may take a moment for a day, or a day for a moment. */
@@ -56,6 +56,8 @@ export interface Checks {
   sent(trigger: Trigger): void
   runCreated(run: SimRun): void
   cancelAsked(run: SimRun): void
+  /** A run was told to go on, and goes on. `sha`: what it says that it has checked out. */
+  runActs(run: SimRun, sha: string | null): void
   /** The provider told a controller of a run. */
   observed(run: SimRun): void
   /** A provider was asked about a job's run, with or without an answer. */
@@ -69,6 +71,9 @@ export interface Checks {
   looked: Map<string, number>
   acked: Set<string>
 }
+
+/** The unit in which a pipeline is answered: any controller may. */
+const ANSWER = 'callback'
 
 /** Written out again on purpose: not the table of the controller. */
 const LEGAL: Readonly<Record<string, string>> = {
@@ -119,6 +124,8 @@ export function createChecks(truth: Truth): Checks {
   const lostIntents = new Set<string>()
   /** Runs whose lock was given up on purpose, after a whole run time without an answer. */
   const excused = new Set<SimRun>()
+  /** Runs that were told to go on. A run that is started again by hand is another one. */
+  const acts: { run: SimRun; attempt: number; at: Instant; exclusive: boolean }[] = []
 
   function look(name: string): void {
     checks.looked.set(name, (checks.looked.get(name) ?? 0) + 1)
@@ -143,6 +150,10 @@ export function createChecks(truth: Truth): Checks {
 
   function keyOf(run: SimRun): string {
     return shadow.jobs.get(run.trigger.jobId)?.key ?? ''
+  }
+
+  function goesOn({ run, attempt }: (typeof acts)[number]): boolean {
+    return run.attempt === attempt && isLive(run, now())
   }
 
   function isExclusive(job: Job): boolean {
@@ -194,11 +205,13 @@ export function createChecks(truth: Truth): Checks {
     const real = pipelines.runs.find((each) => each.id === run?.externalId)
     // What somebody starts again afterwards is another matter.
     const over = real !== undefined && (real.byHand || !isLive(real, now()))
+    const word = (conclusion: SimRun['conclusion']) =>
+      over && (real!.conclusion === conclusion || real!.conclusionBefore === conclusion)
     const says = () =>
       `job ${job.id} ended as ${job.status} (${job.reason.code}), its run ${real?.id} is ${real?.conclusion}, over: ${over}`
-    if (job.status === 'success') must('an end is the provider’s word', over && real!.conclusion === 'success', says)
-    if (job.reason.code === 'run_failed') must('an end is the provider’s word', over && real!.conclusion === 'failed', says)
-    if (job.reason.code === 'run_canceled') must('an end is the provider’s word', over && real!.conclusion === 'canceled', says)
+    if (job.status === 'success') must('an end is the provider’s word', word('success'), says)
+    if (job.reason.code === 'run_failed') must('an end is the provider’s word', word('failed'), says)
+    if (job.reason.code === 'run_canceled') must('an end is the provider’s word', word('canceled'), says)
     if (job.reason.code === 'run_vanished') must('an end is the provider’s word', over && real!.vanishedAt !== null, says)
     if (job.reason.code === 'requester_unknown') {
       const head = remote.commit(shadow.config!.head)!
@@ -419,8 +432,13 @@ export function createChecks(truth: Truth): Checks {
       for (const run of pipelines.runs) if (![...paths.keys()].some((path) => path === requestOf(run))) excused.add(run)
     },
 
-    committed(by, writes) {
-      must('only the leader writes', leader === null || leader === by, () => `${by.name} writes while ${leader?.name} leads`)
+    committed(by, unit, writes) {
+      if (unit === ANSWER) {
+        const tables = writes.map(({ table }) => table)
+        const harmless = tables.every((table) => table === 'run' || table === 'audit')
+        must('an answer to a pipeline moves no job', harmless, () => `it wrote ${tables.join(', ')}`)
+      } else
+        must('only the leader writes', leader === null || leader === by, () => `${by.name} writes while ${leader?.name} leads`)
       const audits = writes.flatMap((write) => (write.table === 'audit' ? [write.event] : []))
       for (const write of writes) {
         switch (write.table) {
@@ -520,6 +538,26 @@ export function createChecks(truth: Truth): Checks {
         live.length <= 1,
         () => `${live.map((each) => each.id).join(' and ')} are alive in ${job.key}`,
       )
+    },
+
+    runActs(run, sha) {
+      const { jobId, ...trigger } = run.trigger
+      must(
+        'what acts is what was approved',
+        sha === null || sha === trigger.sha,
+        () => `run ${run.id} has ${sha} and goes on, ${trigger.sha} was approved`,
+      )
+      // Whoever lost the records knows of no claim; the tokens of that time open nothing any more, but what acts goes on.
+      const known = acts.filter(({ at }) => at > (checks.lostAt ?? Number.NEGATIVE_INFINITY))
+      const before = known.find((act) => act.run.trigger.jobId === jobId)
+      must('one run acts for a job', before === undefined, () => `run ${run.id} acts for ${jobId}, and so did ${before?.run.id}`)
+      const job = shadow.jobs.get(jobId)
+      const beside =
+        job === undefined || !isExclusive(job)
+          ? undefined
+          : acts.find((act) => act.exclusive && keyOf(act.run) === job.key && !excused.has(act.run) && goesOn(act))
+      must('one run acts in an environment', beside === undefined, () => `run ${run.id} acts beside ${beside?.run.id}`)
+      acts.push({ run, attempt: run.attempt, at: now(), exclusive: job !== undefined && isExclusive(job) })
     },
 
     cancelAsked(run) {

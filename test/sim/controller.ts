@@ -6,9 +6,10 @@ import type { StateStore } from '../../controller/jobs/state-store.ts'
 import type { Logger } from '../../controller/log.ts'
 import { type DocumentCache, documentCache } from '../../controller/model/load.ts'
 import type { CommitSha } from '../../controller/model/names.ts'
+import { type CallbackDesk, callbackDesk } from '../../controller/reconcile/answer-callback.ts'
 import { startCourier } from '../../controller/reconcile/courier.ts'
 import { type Engine, emptyMemory } from '../../controller/reconcile/engine.ts'
-import { guarded, leaderOnly, openLeadership, soleLeadership } from '../../controller/reconcile/leadership.ts'
+import { openLeadership, soleLeadership } from '../../controller/reconcile/leadership.ts'
 import type { ConfigHost, ConfigSource, Connections, LoopTiming } from '../../controller/reconcile/ports.ts'
 import { startReconciler } from '../../controller/reconcile/reconciler.ts'
 import type { OpenStore } from '../../controller/store/open-store.ts'
@@ -43,6 +44,8 @@ export interface Surroundings {
   sends: boolean
   /** How often a controller looks without being told. */
   pollMs: number
+  /** For pipelines that ask back. */
+  newToken: () => string
   /** The store as it is now: a lost one is followed by an empty one. */
   store: () => OpenStore
 }
@@ -54,6 +57,8 @@ export interface RunningController {
   actor: Actor
   engine: Engine
   deliver(delivery: Delivery): Promise<void>
+  /** Answers a pipeline that asks back. */
+  answer: CallbackDesk
   /** Ends its work in good order. */
   stop(): Promise<void>
 }
@@ -64,8 +69,8 @@ const documents: DocumentCache = documentCache()
 /** Starts the real loop and the real courier on simulated ports, with nothing in memory. */
 export function startController(outside: Surroundings, actor: Actor, mirror: Mirror): RunningController {
   const { world, checks, pollMs } = outside
-  const state = recorded({ unit: (name, work) => outside.store().state.unit(name, work) }, (_unit, writes) =>
-    checks.committed(actor, writes),
+  const state = recorded({ unit: (name, work) => outside.store().state.unit(name, work) }, (unit, writes) =>
+    checks.committed(actor, unit, writes),
   )
   const clock = world.clockOf(actor)
   const log: Logger = {
@@ -87,13 +92,13 @@ export function startController(outside: Surroundings, actor: Actor, mirror: Mir
   const engine: Engine = {
     clock,
     log,
-    store: guarded(store, leadership),
+    store,
     source: configSource(outside, actor, mirror),
     host: configHost(outside, actor),
-    connections: leaderOnly(connections(outside, actor), leadership),
+    connections: connections(outside, actor),
     config: { branch: 'main', acceptHistory: null },
     statusUrl: null,
-    callbacks: null,
+    callbacks: { urlOf: (jobId) => `https://draven.test/callbacks/jobs/${jobId}`, newToken: outside.newToken },
     timing: { ...TIMING, pollMs },
     memory: emptyMemory(documents, {
       startedAt: clock.now(),
@@ -111,14 +116,30 @@ export function startController(outside: Surroundings, actor: Actor, mirror: Mir
   const readConfig = () => world.call(actor, 'store views.config', 'store', () => outside.store().views.config())
   const loop = startReconciler(engine, { leadership, readConfig, afterPass: () => courier?.wake() })
   leadership.start(loop.wake)
+  async function deliver(delivery: Delivery): Promise<void> {
+    await world.call(actor, 'inbox store', 'delivery', () => outside.store().inbox.store(delivery))
+    checks.acknowledged(delivery)
+    loop.wake()
+  }
   return {
     actor,
     engine,
-    async deliver(delivery) {
-      await world.call(actor, 'inbox store', 'delivery', () => outside.store().inbox.store(delivery))
-      checks.acknowledged(delivery)
-      loop.wake()
-    },
+    deliver,
+    answer: callbackDesk({
+      store,
+      reader: { of: (jobId) => world.call(actor, 'store callbacks.of', 'store', () => outside.store().callbacks.of(jobId)) },
+      clock,
+      redact: (text) => text,
+      learnSecret: () => {},
+      nudge: (jobId, what) =>
+        deliver({
+          integration: 'callback',
+          deliveryId: `${jobId}:${what}`,
+          event: what,
+          receivedAt: clock.now(),
+          nudge: { kind: 'job', jobId },
+        }),
+    }),
     async stop() {
       await loop.stop()
       await courier?.stop()

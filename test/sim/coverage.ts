@@ -42,6 +42,8 @@ const STEPS: Readonly<Partial<Record<EffectKind, readonly string[]>>> = {
     'outbox given up',
     'leadership.taken',
     'views.config',
+    'callback',
+    'callbacks.of',
   ].map((unit) => `store ${unit}`),
   lease: ['lease take', 'lease renew', 'lease holder', 'lease release'],
   read: [

@@ -6,10 +6,11 @@ import type { Choices } from './choices.ts'
 import { type Mirror, type RunningController, type Surroundings, startController } from './controller.ts'
 import { swarmRates } from './faults.ts'
 import { createForge } from './forge.ts'
+import { createGates } from './gates.ts'
 import { createPipelines, isLive } from './pipelines.ts'
 import { createRemote } from './remote.ts'
 import { whatIsRestless } from './rest.ts'
-import { FIRST_RULES } from './rules.ts'
+import { ASKING_RULES, FIRST_RULES } from './rules.ts'
 import { createStory } from './story.ts'
 import { THEMES } from './themes.ts'
 import type { OpenTier } from './tiers.ts'
@@ -55,7 +56,7 @@ export async function runHistory({ choices, tier, controllers: wanted, mark, wri
   const world = createWorld({ choices, settled: tier.settled, rates, startAt, mark: mark ?? (() => {}), write: write ?? null })
   // Where several may share the store, one alone needs the lease as well.
   if (tier.share !== null && (controllers > 1 || tier.store().shared !== null)) tier.share(world.now)
-  const remote = createRemote(startAt, FIRST_RULES)
+  const remote = createRemote(startAt, theme.asksBack ? ASKING_RULES : FIRST_RULES)
   const forge = createForge(world.now, remote)
   // In a healed world new runs are quick and plain.
   const pipelines = createPipelines(
@@ -64,6 +65,7 @@ export async function runHistory({ choices, tier, controllers: wanted, mark, wri
     theme.long,
     (run) => {
       nudge({ kind: 'run', externalId: run.id })
+      if (run.trigger.callback !== null) gates.turnsTo(run)
       world.at(run.endsAt, `run ${run.id} may be over`, () => {
         if (!isLive(run, world.now())) nudge({ kind: 'run', externalId: run.id })
       })
@@ -78,10 +80,13 @@ export async function runHistory({ choices, tier, controllers: wanted, mark, wri
     checks,
     sends,
     pollMs: theme.pollMs,
+    newToken: () => `dcb_${++tokens}`,
     store: tier.store,
   }
   const up: RunningController[] = []
+  const gates = createGates({ world, choices, pipelines, checks, lost: rates.webhook, door: () => up[choices.pick(up.length)] })
   let booted = 0
+  let tokens = 0
   let deliveries = 0
 
   /** One machine for each of them, with a clock of its own. */

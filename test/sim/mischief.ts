@@ -71,8 +71,7 @@ export function createMischief({
   function copyRun(): void {
     const run = someRun()
     if (run === undefined || run.vanishedAt !== null) return
-    const copy = pipelines.copy(run)
-    nudge({ kind: 'run', externalId: copy.id })
+    pipelines.copy(run)
   }
 
   function meddleWithRun(): void {
@@ -82,10 +81,8 @@ export function createMischief({
       if (choices.pick(2) === 0) pipelines.cancel(run)
       else run.vanishedAt = world.now()
     } else if (run.vanishedAt === null) {
-      run.attempt++
-      run.byHand = true
-      run.beginsAt = world.now()
-      run.endsAt = world.now() + 3 * MINUTE_MS
+      pipelines.again(run)
+      return
     }
     nudge({ kind: 'run', externalId: run.id })
   }

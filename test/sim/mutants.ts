@@ -368,6 +368,12 @@ export const MUTANTS: readonly Mutant[] = [
     new: 'if (false)',
   },
   {
+    name: 'a run may claim what is not approved',
+    file: 'jobs/callback.js',
+    old: 'if (mismatch !== null) {',
+    new: 'if (false) {',
+  },
+  {
     name: 'a leader takes its lease for endless',
     file: 'reconcile/leadership.js',
     old: 'return age >= 0 && age < leaseMs ? held.fence : null;',

@@ -2,6 +2,8 @@ import { type Instant, MINUTE_MS, SECOND_MS } from '../../controller/clock.ts'
 import type { RunHandle, RunObservation, Trigger } from '../../controller/jobs/executor.ts'
 import type { Choices } from './choices.ts'
 
+type Conclusion = 'success' | 'failed' | 'canceled' | 'timed_out'
+
 export interface SimRun {
   id: string
   repo: string
@@ -11,7 +13,9 @@ export interface SimRun {
   listedAt: Instant
   beginsAt: Instant
   endsAt: Instant
-  conclusion: 'success' | 'failed' | 'canceled' | 'timed_out'
+  conclusion: Conclusion
+  /** How it ended before it was started again by hand. */
+  conclusionBefore: Conclusion | null
   /** Somebody must release it first, at this time. */
   blockedUntil: Instant | null
   canceledAt: Instant | null
@@ -30,8 +34,12 @@ export interface Pipelines {
   runs: SimRun[]
   create(repo: string, trigger: Trigger): SimRun
   /** The same once more, by hand. */
-  copy(run: SimRun): SimRun
+  copy(run: SimRun): void
+  /** One that is over once more, by hand. */
+  again(run: SimRun): void
   cancel(run: SimRun): void
+  /** It ends by itself, and badly. */
+  fails(run: SimRun): void
   observe(repo: string, id: string): RunObservation
   find(repo: string, jobId: string, stale: boolean): RunHandle[]
 }
@@ -59,6 +67,7 @@ export function createPipelines(now: () => Instant, choices: Choices, long: bool
         blockedUntil: blocked,
         endsAt: (blocked ?? beginsAt) + (long ? LONG_LENGTHS_MS : LENGTHS_MS)[choices.pick(LENGTHS_MS.length, 0.4)]!,
         conclusion: CONCLUSIONS[choices.pick(CONCLUSIONS.length, 0.2)]!,
+        conclusionBefore: null,
         canceledAt: null,
         ignoresCancel: choices.pick(2, 0.1) === 1,
         vanishedAt: null,
@@ -74,6 +83,8 @@ export function createPipelines(now: () => Instant, choices: Choices, long: bool
       const createdAt = now()
       const copy: SimRun = {
         ...run,
+        // Its token is masked where people could copy it.
+        trigger: { ...run.trigger, callback: null },
         id: String(1_000 + pipelines.runs.length),
         createdAt,
         // Lists lag, but they do not show the younger one first.
@@ -81,6 +92,7 @@ export function createPipelines(now: () => Instant, choices: Choices, long: bool
         beginsAt: createdAt,
         endsAt: createdAt + 3 * MINUTE_MS,
         conclusion: 'success',
+        conclusionBefore: null,
         blockedUntil: null,
         canceledAt: null,
         ignoresCancel: false,
@@ -89,13 +101,26 @@ export function createPipelines(now: () => Instant, choices: Choices, long: bool
         copyOf: run.id,
       }
       pipelines.runs.push(copy)
-      return copy
+      changed(copy)
+    },
+    again(run) {
+      run.attempt++
+      run.conclusionBefore = run.conclusion
+      run.byHand = true
+      run.beginsAt = now()
+      run.endsAt = now() + 3 * MINUTE_MS
+      changed(run)
     },
     cancel(run) {
       if (!isLive(run, now()) || run.canceledAt !== null || run.ignoresCancel) return
       run.canceledAt = now()
       run.conclusion = 'canceled'
       run.endsAt = Math.min(run.endsAt, now() + LAGS_MS[choices.pick(LAGS_MS.length, 0.5)]!)
+      changed(run)
+    },
+    fails(run) {
+      run.conclusion = 'failed'
+      run.endsAt = Math.min(run.endsAt, now() + SECOND_MS)
       changed(run)
     },
     observe(repo, id) {

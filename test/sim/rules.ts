@@ -16,6 +16,8 @@ export interface Rules {
   active: readonly string[]
   freezes: Readonly<Record<string, { from: Instant; to: Instant }>>
   holds: Readonly<Record<string, { environment: string }>>
+  /** Do pipelines ask before they act? */
+  asksBack: boolean
   /** A rules file that cannot be read. */
   broken: string | null
 }
@@ -58,8 +60,12 @@ export const FIRST_RULES: Rules = {
   active: ['shop', 'blog'],
   freezes: {},
   holds: {},
+  asksBack: false,
   broken: null,
 }
+
+/** The same, and pipelines ask before they act. */
+export const ASKING_RULES: Rules = { ...FIRST_RULES, asksBack: true }
 
 const made = new WeakMap<Rules, ReadonlyMap<string, string>>()
 
@@ -109,10 +115,11 @@ function policyFile({ refs, approvals, ci, window, force }: PolicyRules): string
 
 function projectFile(rules: Rules, project: string, environments: readonly string[]): string {
   const pipelines = environments.map((name) => `    ${name}: deploy.yml`).join('\n')
+  const asks = rules.asksBack ? '  callbacks: true\n' : ''
   return document(
     'Project',
     `description: ${project}\nactive: ${rules.active.includes(project)}\nowner: team-${project}\nintegration:\n  provider: github\n` +
-      `  repo_full_name: ${APP_REPOS[project]}\n  default_branch: main\n  pipelines:\n${pipelines}\nci:\n  required_checks: [build]\n`,
+      `  repo_full_name: ${APP_REPOS[project]}\n  default_branch: main\n  pipelines:\n${pipelines}\n${asks}ci:\n  required_checks: [build]\n`,
   )
 }
 

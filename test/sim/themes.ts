@@ -63,6 +63,8 @@ export interface Theme {
   pollMs: number
   /** Are the clocks of the machines wrong from the beginning? */
   skewed: boolean
+  /** Do pipelines ask before they act? */
+  asksBack: boolean
 }
 
 const NOON = Date.parse('2026-11-18T10:00:00.250Z')
@@ -88,6 +90,7 @@ const ANY: Theme = {
   pairs: 0.1,
   pollMs: MINUTE_MS,
   skewed: false,
+  asksBack: false,
 }
 const LONG_PAUSES_MS = [20 * SECOND_MS, 2 * MINUTE_MS, 4 * MINUTE_MS, 10 * MINUTE_MS]
 
@@ -264,5 +267,26 @@ export const THEMES: readonly Theme[] = [
     events: ['move a ref in the dark', 'move a ref in the dark', 'review', 'request', 'change CI', 'crash', 'set a clock'],
     rates: {},
     skewed: true,
+  },
+  {
+    ...ANY,
+    name: 'pipelines that ask before they act',
+    targets: ['shop/stage', 'shop/demo'],
+    starts: [NOON],
+    events: [
+      'crash',
+      'meddle with a run',
+      'meddle with a run',
+      'copy a run',
+      'request',
+      'delete a request',
+      'stop a controller',
+      'lose the database',
+      'outage',
+      'set a clock',
+    ],
+    rates: { accepted: 0.2, throws: 0.1, lost: 0.05, crash_late: 0.05, pause: 0.05, stale: 0.1 },
+    pairs: 0.5,
+    asksBack: true,
   },
 ]

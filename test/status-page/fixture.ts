@@ -54,7 +54,11 @@ export function emptyWorld(): World {
 
 export function fixedClock(now: Instant = NOW): Clock {
   // Sleeping ends only by abort: a test that waits for a time-out brings its own clock.
-  return { now: () => now, elapsed: () => 0, sleep: (_ms, signal) => new Promise((resolve) => signal?.addEventListener('abort', () => resolve())) }
+  return {
+    now: () => now,
+    elapsed: () => 0,
+    sleep: (_ms, signal) => new Promise((resolve) => signal?.addEventListener('abort', () => resolve())),
+  }
 }
 
 export function liveOf(world: World): LiveView {
