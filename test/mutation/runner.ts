@@ -1,4 +1,5 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { appendFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { Script } from 'node:vm'
 import { collectTests, type File, type Suite, type Task, type Test } from '@vitest/runner'
 import { TestRunner, vi } from 'vitest'
 
@@ -19,76 +20,112 @@ type Hits = Record<string, number>
 const board: Switchboard = {}
 Object.assign(globalThis, { __stryker__: board })
 const FOLDER = process.env['MUTATION_FOLDER']
-const FATES = `${FOLDER}/fates.json`
-/** A mutant's test that takes this much longer than without it hangs. */
+/** A line for each look at a mutant, `[look, mutant, fate]`, so that what a process did that had to be ended stays done. */
+const FATES = `${FOLDER}/fates.jsonl`
+/** `[look, mutant]` that is being judged, written again while its tests pass; scripts/mutation.mjs ends what stands still. */
+const NOW = `${FOLDER}/now.json`
+const SIGN_OF_LIFE_MS = 500
+/** A mutant's test that works without a pause for this much longer than twenty times as long as without it loops. */
+const LOOP_MS = 4_000
+/** A mutant's test that waits this much longer than without it hangs. */
 const PATIENCE_MS = 20_000
 
 /**
  * Runs a file's tests as ever, and then, in the same process, again for each mutant that they meet: only the tests that meet it,
- * the fastest first, until one fails. Starting a process for each mutant, as Stryker's own runner does, takes ten times as long.
+ * what kills most for its time first, until one fails. Starting a process for each mutant, as Stryker's own runner does, takes ten
+ * times as long.
  */
 export default class MutationRunner extends TestRunner {
   readonly #tookMs = new Map<string, number>()
-  #begunAt = 0
+  /** By test: how many mutants it was asked about, and how many of them made it fail. */
+  readonly #record = new Map<string, { asked: number; failed: number }>()
+  #now = ''
+  #seenAt = 0
 
   override onBeforeTryTask(test: Task): void {
     super.onBeforeTryTask(test)
     board.currentTestId = test.id
-    this.#begunAt = performance.now()
   }
 
   override onAfterTryTask(test: Test): void {
-    this.#tookMs.set(test.id, performance.now() - this.#begunAt)
     board.currentTestId = undefined
     super.onAfterTryTask(test)
   }
 
   override async onAfterRunFiles(files: readonly File[] = []): Promise<void> {
     super.onAfterRunFiles()
-    const fates = new Map<string, Fate>(existsSync(FATES) ? JSON.parse(readFileSync(FATES, 'utf8')) : [])
-    const { static: loaded, perTest } = board.mutantCoverage ?? { static: {}, perTest: {} }
-    board.mutantCoverage = undefined
+    const { static: whileLoading, perTest } = board.mutantCoverage ?? { static: {}, perTest: {} }
+    // The sources go on counting in it, and what is run from here on is no loading.
+    const loaded = Object.keys(whileLoading)
     const tests = new Map(files.flatMap(testsOf).map((test) => [test.id, test]))
     const unsound = [...tests.values()].find(({ result }) => result?.state !== 'pass')
     if (unsound !== undefined) throw new Error(`fails without any mutant: ${unsound.name}`)
     // A test that fails when it is run twice would kill whatever it meets.
     for (const id of Object.keys(perTest)) {
+      const begunAt = performance.now()
       if (await this.#fails(tests.get(id)!)) throw new Error(`fails when it is run again: ${tests.get(id)!.name}`)
+      this.#tookMs.set(id, performance.now() - begunAt)
     }
 
-    for (const [mutant, hitsByTest] of meetings(perTest)) {
-      if (fates.get(mutant) === 'killed') continue
-      const met = this.#fastestFirst([...hitsByTest.keys()].map((id) => tests.get(id)!))
-      fates.set(mutant, (await this.#oneFails(met, mutant, hitsByTest)) ? 'killed' : 'survived')
-    }
-    // Met while the modules were loaded, so they are loaded again with it.
+    const paths = files.map(({ filepath }) => filepath)
+    const met = meetings(perTest)
+    await this.#judge(`met by ${paths}`, met.keys(), (mutant) =>
+      this.#oneFails(
+        [...met.get(mutant)!.keys()].map((id) => tests.get(id)!),
+        mutant,
+        met.get(mutant)!,
+      ),
+    )
+    // Met while the modules were loaded, or hidden by what one of them remembered: they are loaded again with it.
     const witnesses = witnessesOf(perTest)
-    for (const mutant of Object.keys(loaded)) {
-      if (fates.get(mutant) === 'killed' || !files.flatMap(testsOf).some(({ id }) => witnesses(mutant, id))) continue
-      const fails = await this.#failsAnew(files, mutant, (test) => witnesses(mutant, test.id))
-      fates.set(mutant, fails ? 'killed' : 'survived')
-    }
-    writeFileSync(FATES, JSON.stringify([...fates]))
+    const rest = [...new Set([...loaded, ...met.keys()])].filter((mutant) =>
+      [...tests.keys()].some((id) => witnesses(mutant, id)),
+    )
+    await this.#judge(`loaded by ${paths}`, rest, (mutant) => this.#failsAnew(paths, mutant, ({ id }) => witnesses(mutant, id)))
   }
 
-  async #failsAnew(files: readonly File[], mutant: string, isAsked: (test: Test) => boolean): Promise<boolean> {
+  async #judge(look: string, mutants: Iterable<string>, fails: (mutant: string) => Promise<boolean>): Promise<void> {
+    const settled = settledFor(look)
+    for (const mutant of mutants) {
+      if (settled.has(mutant)) continue
+      this.#now = JSON.stringify([look, mutant])
+      this.#seenAt = Number.NEGATIVE_INFINITY
+      const fate: Fate = (await fails(mutant)) ? 'killed' : 'survived'
+      appendFileSync(FATES, `${JSON.stringify([look, mutant, fate])}\n`)
+    }
+    rmSync(NOW, { force: true })
+  }
+
+  async #failsAnew(paths: string[], mutant: string, isAsked: (test: Test) => boolean): Promise<boolean> {
+    this.#showAlive()
     vi.resetModules()
     Object.assign(board, { activeMutant: mutant, hitCount: 0, hitLimit: Number.POSITIVE_INFINITY })
-    const anew = await collectTests(
-      files.map(({ filepath }) => filepath),
-      this,
-    )
+    const anew = await collectTests(paths, this)
     if (anew.some(({ result }) => result?.state === 'fail')) return true
-    return this.#oneFails(this.#fastestFirst(anew.flatMap(testsOf).filter(isAsked)), mutant, new Map())
-  }
-
-  #fastestFirst(tests: readonly Test[]): Test[] {
-    return tests.toSorted((one, other) => (this.#tookMs.get(one.id) ?? 0) - (this.#tookMs.get(other.id) ?? 0))
+    return this.#oneFails(anew.flatMap(testsOf).filter(isAsked), mutant, new Map())
   }
 
   async #oneFails(tests: readonly Test[], mutant: string, hits: ReadonlyMap<string, number>): Promise<boolean> {
-    for (const test of tests) if (await this.#fails(test, mutant, hits.get(test.id))) return true
+    for (const test of tests.toSorted((one, other) => this.#dearness(one) - this.#dearness(other))) {
+      this.#showAlive()
+      const fails = await this.#fails(test, mutant, hits.get(test.id))
+      const { asked, failed } = this.#record.get(test.id) ?? { asked: 0, failed: 0 }
+      this.#record.set(test.id, { asked: asked + 1, failed: failed + Number(fails) })
+      if (fails) return true
+    }
     return false
+  }
+
+  /** Milliseconds for each mutant that it kills, by its record; of one that was never asked, as if it killed every second one. */
+  #dearness({ id }: Test): number {
+    const { asked, failed } = this.#record.get(id) ?? { asked: 0, failed: 0 }
+    return ((this.#tookMs.get(id) ?? 0) * (asked + 2)) / (failed + 1)
+  }
+
+  #showAlive(): void {
+    if (performance.now() - this.#seenAt < SIGN_OF_LIFE_MS) return
+    writeFileSync(NOW, this.#now)
+    this.#seenAt = performance.now()
   }
 
   /** Does it, with the hooks around it, while this mutant is switched on? */
@@ -103,7 +140,9 @@ export default class MutationRunner extends TestRunner {
           if (typeof cleanup === 'function') cleanups.push(() => cleanup())
         }
       }
-      await inTime(Promise.resolve(TestRunner.getTestFn(test)()), PATIENCE_MS + 5 * (this.#tookMs.get(test.id) ?? 0))
+      const tookMs = this.#tookMs.get(test.id) ?? 0
+      const work = interruptibly(() => TestRunner.getTestFn(test)(), LOOP_MS + 20 * tookMs)
+      await inTime(Promise.resolve(work), PATIENCE_MS + 5 * tookMs)
       if (board.hitCount! > board.hitLimit!) return true
     } catch {
       return true
@@ -130,6 +169,13 @@ function witnessesOf(perTest: Record<string, Hits>): (mutant: string, test: stri
   return (mutant, test) => values.has(sources.get(mutant)!) || run.get(test)?.has(sources.get(mutant)) === true
 }
 
+/** What need not be judged: what something killed, and what was looked at like this. */
+function settledFor(look: string): Set<string> {
+  const lines = existsSync(FATES) ? readFileSync(FATES, 'utf8').split('\n').filter(Boolean) : []
+  const fates: [look: string, mutant: string, fate: Fate][] = lines.map((line) => JSON.parse(line))
+  return new Set(fates.filter(([had, , fate]) => fate === 'killed' || had === look).map(([, mutant]) => mutant))
+}
+
 /** By mutant: how often each test hits it. */
 function meetings(perTest: Record<string, Hits>): Map<string, Map<string, number>> {
   const meetings = new Map<string, Map<string, number>>()
@@ -151,6 +197,12 @@ function suitesAround(test: Test): Suite[] {
   const suites: Suite[] = []
   for (let suite = test.suite; suite !== undefined; suite = suite.suite) suites.unshift(suite)
   return [test.file, ...suites.filter((suite) => suite !== test.file)]
+}
+
+/** Calls it, and throws when it has not returned by then, be it in a loop. */
+function interruptibly<Result>(work: () => Result, limitMs: number): Result {
+  Object.assign(globalThis, { __interruptible__: work })
+  return new Script('__interruptible__()').runInThisContext({ timeout: Math.ceil(limitMs) })
 }
 
 async function inTime(work: Promise<unknown>, limitMs: number): Promise<void> {

@@ -30,7 +30,9 @@ export default defineConfig({
     pool: 'threads',
     // Each file goes on where the one before it left off.
     fileParallelism: false,
-    testTimeout: 30_000,
+    // The runner has limits of its own. One of vitest's would go off long after the test that it belongs to was given up.
+    testTimeout: 0,
+    hookTimeout: 0,
     // The hooks that wait for a file's end wait for all its mutants.
     teardownTimeout: 3_600_000,
     reporters: ['dot'],
