@@ -46,7 +46,7 @@ export function parseDocument(bytes: Uint8Array, kind: Kind): ParsedDocument {
   if (source.defect) return refused(kind, source.text, [source.defect])
   const scanned = prescan(source.text)
   if (scanned.defect) return refused(kind, source.text, [scanned.defect])
-  const { value, spots, defects } = readYaml(source.text, scanned.tokens)
+  const { value, spots, defects } = readYaml(source.text, scanned.syntax)
   if (!value) return refused(kind, source.text, defects)
   const header = headerDefects(kind, value, spots)
   const found = header.length > 0 ? header : shapeDefects(kind, value, spots)
@@ -79,7 +79,7 @@ function headerDefects(kind: Kind, value: PlainMap, spots: Spots): Defect[] {
     const mark = spots.get('/apiVersion')?.value ?? FILE_START
     defects.push(defect('DRV1201', mark, { message: given, allowed: 'draven/v1', help: 'write `apiVersion: draven/v1`' }))
   }
-  if (typeof found !== 'string' || !(KINDS as readonly string[]).includes(found)) {
+  if (!(KINDS as readonly unknown[]).includes(found)) {
     const given = found === undefined ? 'the key `kind` is missing' : `\`kind\` is ${quoted(found)}, which is not known`
     const help = typeof found === 'string' ? didYouMean(found, KINDS) : null
     defects.push(

@@ -38,9 +38,9 @@ function characterDefect(text: string): Defect | null {
     return defect('DRV1102', FILE_START, words)
   }
   // Windows line ends are line ends; a carriage return alone would hide text from a reader.
-  const at = deceptiveAt(text.includes('\r') ? text.replaceAll('\r\n', ' \n') : text)
+  const at = deceptiveAt(text.replaceAll('\r\n', ' \n'))
   if (at !== -1) {
-    return defect('DRV1103', markOf(lineStarts(text), text, at, at + 1), {
+    return defect('DRV1103', markOf(lineStarts(text), text, at, at), {
       message: `the invisible character ${codePointName(text, at)} stands here`,
       allowed: 'visible characters only',
       help: 'delete the character; it makes the line look different from what is read',
@@ -54,7 +54,7 @@ function compositionDefect(text: string): Defect | null {
   if (composed === text) return null
   let at = 0
   while (text[at] === composed[at]) at++
-  return defect('DRV1104', markOf(lineStarts(text), text, at, at + 1), {
+  return defect('DRV1104', markOf(lineStarts(text), text, at, at), {
     message: 'a letter here is written in decomposed form (letter and accent apart)',
     allowed: 'the composed form (Unicode NFC)',
     help: 'type the letter again, or save the file in NFC form',

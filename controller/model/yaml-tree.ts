@@ -1,4 +1,4 @@
-import { Composer, type Document, isMap, isScalar, isSeq, type Pair, type ParsedNode, Parser, type YAMLError } from 'yaml'
+import { Composer, type CST, type Document, isMap, isScalar, isSeq, type Pair, type ParsedNode, type YAMLError } from 'yaml'
 import { type Defect, type DefectWords, defect, FILE_START, lineStarts, type Mark, markOf } from './defect.ts'
 import type { FindingCode } from './finding-codes.ts'
 import { codePointName, deceptiveAt, quoted } from './printable.ts'
@@ -29,10 +29,10 @@ export interface YamlTree {
 
 const RESERVED_KEYS = new Set(['__proto__', 'constructor', 'prototype'])
 
-/** Tokens that passed the prescan → plain data and the place of each piece. YAML 1.2, strict; warnings are errors. */
-export function readYaml(text: string, tokens: readonly string[]): YamlTree {
+/** Syntax that passed the prescan → plain data and the place of each piece. YAML 1.2, strict; warnings are errors. */
+export function readYaml(text: string, syntax: readonly CST.Token[]): YamlTree {
   const starts = lineStarts(text)
-  const document = compose(text, tokens)
+  const document = compose(text, syntax)
   const problems = [...document.errors, ...document.warnings]
   if (problems.length > 0) return refused(syntaxDefects(problems, text, (from, to) => markOf(starts, text, from, to)))
   const root = document.contents
@@ -46,27 +46,15 @@ function refused(defects: readonly Defect[]): YamlTree {
   return { value: null, spots: new Map(), defects }
 }
 
-function compose(text: string, tokens: readonly string[]): Document.Parsed {
-  const parser = new Parser()
-  const composer = new Composer({
-    version: '1.2',
-    strict: true,
-    // Compares each key with every other; plainMap does it in one pass.
-    uniqueKeys: false,
-    merge: false,
-    logLevel: 'silent',
-    prettyErrors: false,
-  })
-  function* parsed() {
-    for (const token of tokens) yield* parser.next(token)
-    yield* parser.end()
-  }
+function compose(text: string, syntax: readonly CST.Token[]): Document.Parsed {
+  // Keys are compared in plainMap: the composer compares each with every other.
+  const composer = new Composer({ version: '1.2', strict: true, uniqueKeys: false, merge: false })
   const { stackTraceLimit } = Error
   try {
     // The composer can make an error of every three bytes. Nobody sees their stacks, which are nine tenths of what they cost.
     Error.stackTraceLimit = 0
     // Asked for one at any cost, the composer makes one even of nothing.
-    const [document] = composer.compose(parsed(), true, text.length)
+    const [document] = composer.compose(syntax, true, text.length)
     return document as Document.Parsed
   } finally {
     Error.stackTraceLimit = stackTraceLimit

@@ -19,6 +19,18 @@ describe('the limits are exact', () => {
     expect(codeOf(keys(MAX_KEYS + 1))).toBe('DRV1106')
   })
 
+  test('the commas of a map begin keys, those of a list do not', () => {
+    const entries = 'a, '.repeat(MAX_KEYS)
+    expect(codeOf(`[${entries}]`)).toBeNull()
+    expect(codeOf(`{${entries}}`)).toBeNull()
+    expect(codeOf(`{${entries}a,}`)).toBe('DRV1106')
+  })
+
+  test('a document may have 12,000 tokens, not 12,001', () => {
+    expect(codeOf('\n'.repeat(12_000))).toBeNull()
+    expect(codeOf('\n'.repeat(12_001))).toBe('DRV1106')
+  })
+
   test('depth is forgotten when a branch ends', () => {
     expect(codeOf('a: [[[]]]\n'.repeat(100))).toBeNull()
     expect(codeOf('a:\n  - - - b\n'.repeat(100))).toBeNull()
@@ -31,4 +43,22 @@ test('text inside quotes, blocks and comments is never taken for structure', () 
 
 test('a refusal points at the place', () => {
   expect(prescan('a: 1\nb: &x 2\n').defect).toMatchObject({ code: 'DRV1107', mark: { line: 2, column: 4, endColumn: 6 } })
+})
+
+test('a refusal behind text over several lines points at its place', () => {
+  const text = 'a: |\n  &x\n  *y\nb: "c\n  d"\ne: !f g\n'
+  expect(prescan(text).defect).toMatchObject({ code: 'DRV1108', mark: { line: 6, column: 4, endColumn: 6 } })
+})
+
+describe('a document start', () => {
+  test.each(['---\n', '\n---\n', '# why\n---\n', '  # why\n\n---\n'])('may stand below nothing but comments: %j', (head) => {
+    expect(codeOf(`${head}a: 1\n`)).toBeNull()
+  })
+
+  test.each(['a: 1\n---\n', '---\n---\n', '"a"\n---\n', '- \n---\n', '...\n', '---\n...\n'])(
+    'stands there once, and nothing ends the document: %j is refused',
+    (text) => {
+      expect(codeOf(text)).toBe('DRV1111')
+    },
+  )
 })
