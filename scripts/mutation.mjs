@@ -11,7 +11,7 @@ import { GROUPS } from '../test/mutation/groups.mjs'
 const WANTED_PERCENT = 90
 const FOLDER = 'node_modules/.cache/mutation'
 /** More than a single test with a mutant in it may take, also beside other work. */
-const PATIENCE_MS = 60_000
+const PATIENCE_MS = 180_000
 
 const asked = process.argv.slice(2)
 const files = new Set(globSync(asked.filter((word) => !Object.hasOwn(GROUPS, word))))

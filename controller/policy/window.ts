@@ -18,7 +18,7 @@ export interface WindowState {
   changesAt: Instant | null
 }
 
-/** A window that cannot be read (no days, minutes that are no numbers, an unknown zone) is closed for good. */
+/** A window without days, or one that cannot be read (minutes that are no numbers, an unknown zone), is closed for good. */
 export function windowState(window: DeployWindow, now: Instant): WindowState {
   const zone = zoneOf(window.tz)
   if (!zone || !isReadable(window) || !Number.isFinite(now)) return { open: false, changesAt: null }
@@ -43,8 +43,8 @@ export function describeWindow(window: DeployWindow): string {
 }
 
 function isReadable(window: DeployWindow): boolean {
-  const { days, fromMinute, toMinute } = window
-  return days.length > 0 && isMinute(fromMinute) && fromMinute < MINUTES_A_DAY && isMinute(toMinute)
+  const { fromMinute, toMinute } = window
+  return isMinute(fromMinute) && fromMinute < MINUTES_A_DAY && isMinute(toMinute)
 }
 
 function isMinute(minute: number): boolean {

@@ -10,7 +10,11 @@ export const GROUPS = {
       'controller/policy/**/*.ts',
       'controller/approvals/*.ts',
     ],
-    tests: ['test/approvals/*.test.ts', 'test/jobs/{decide,plan*,transitions}.test.ts', 'test/policy/{evaluate,window}.test.ts'],
+    tests: [
+      'test/approvals/*.test.ts',
+      'test/jobs/{decide,plan*,transitions}.test.ts',
+      'test/policy/{evaluate,window,wording}.test.ts',
+    ],
   },
   // jobs/lease.ts declares types alone. Each test of the contract opens a database, so only those of locks are asked.
   lock: { mutated: ['controller/store/lock-table.ts'], tests: ['test/store/sqlite-store.test.ts'], named: /locks on/ },
@@ -25,6 +29,6 @@ export const GROUPS = {
   },
   parse: {
     mutated: ['controller/model/{document,patterns,prescan,source-text,yaml-tree}.ts', 'controller/source/ref-names.ts'],
-    tests: ['test/model/{document,patterns,prescan}.test.ts', 'test/source/ref-names.test.ts'],
+    tests: ['test/model/{document,patterns,prescan,yaml-tree}.test.ts', 'test/source/ref-names.test.ts'],
   },
 }

@@ -207,6 +207,33 @@ describe('the ref itself', () => {
     ],
   ])
 
+  const refGate = (overrides: FactsOverrides) => evaluate(policyFacts(overrides)).gates.find(({ gate }) => gate === 'ref')!
+
+  it('is told with everything that was wanted of it', () => {
+    const refTypes = 'ref type branch, tag or sha'
+    expect(refGate({ policy: open })).toMatchObject({
+      saw: 'tag v1.4.2 at aaaaaaaaaaaa',
+      wanted: `${refTypes}; tag .*; a ref of acme/shop`,
+    })
+    expect(refGate({ policy: open, request: { ref: commit } })).toMatchObject({ wanted: `${refTypes}; a ref of acme/shop` })
+    const back = { request: ROLLBACK, successes: [success()] }
+    const proven = 'a commit that succeeded in shop/prod before'
+    expect(refGate({ policy: open, ...back })).toMatchObject({ wanted: `${refTypes}; ${proven}; a ref of acme/shop` })
+    expect(refGate({ policy: open, ...back, request: { ...ROLLBACK, ref: null }, target: tag('v1.4.2') })).toMatchObject({
+      wanted: `${proven}; a ref of acme/shop`,
+    })
+  })
+
+  it('is refused with the key of the policy that would allow it', () => {
+    const told = (overrides: FactsOverrides) => JSON.stringify(refGate(overrides).reason)
+    expect(told({ request: { ref: tag('nightly') } })).toContain('(allowed_tags)')
+    expect(told({ policy: demoPolicy(), request: { ref: branch('x') } })).toContain('(allowed_branches)')
+  })
+
+  it('is refused where there is none', () => {
+    expect(refGate({ policy: open, request: { ref: null }, target: null })).toMatchObject({ reason: { code: 'ref_missing' } })
+  })
+
   it('is not refused for its name while a rollback may still prove it', () => {
     const { gates } = evaluate(
       policyFacts({ policy: rollbackable, request: { ...ROLLBACK, ref: tag('nightly') }, ref: unknown() }),

@@ -105,6 +105,9 @@ describe('a window that never changes', () => {
   it.each<[string, Partial<DeployWindow>]>([
     ['has no days', { days: [] }],
     ['has a start that is no number', { fromMinute: Number.NaN }],
+    ['has a start before the day', { fromMinute: -1 }],
+    ['has a start between two minutes', { fromMinute: 0.5 }],
+    ['has a start at the end of the day', { fromMinute: 1440 }],
     ['has an end beyond the day', { toMinute: 1441 }],
     ['is in a zone that nobody knows', { tz: 'Europe/Atlantis' }],
   ])('is closed for good when it %s', (_, overrides) => {
@@ -115,6 +118,7 @@ describe('a window that never changes', () => {
 
   it('is closed when the time is no number', () => {
     expect(windowState(deployWindow(), Number.NaN)).toEqual({ open: false, changesAt: null })
+    expect(isWindowOpen(deployWindow(), Number.NaN)).toBe(false)
   })
 })
 
@@ -129,12 +133,15 @@ describe('the memory of a zone', () => {
 
   it('has no word for a time that is none', () => {
     for (const at of [Number.NaN, Number.POSITIVE_INFINITY, 8.64e15]) expect(localLabel('UTC', at)).toBe('an unknown time')
+    expect(localLabel('UTC', 8.64e15 - DAY_MS)).toContain('275760-09')
   })
 })
 
 describe('describeWindow', () => {
   it.each<[Partial<DeployWindow>, string]>([
     [{}, 'Mon–Fri 09:00–19:00 Europe/Rome'],
+    [{ days: ['Mon', 'Tue', 'Wed'] }, 'Mon–Wed 09:00–19:00 Europe/Rome'],
+    [{ days: ['Mon', 'Tue', 'Thu'] }, 'Mon, Tue, Thu 09:00–19:00 Europe/Rome'],
     [{ days: ['Sun', 'Mon', 'Wed', 'Sat'] }, 'Mon, Wed, Sat, Sun 09:00–19:00 Europe/Rome'],
     [{ days: [...WEEKDAYS], ...WHOLE_DAY, tz: 'America/New_York' }, 'Mon–Sun 00:00–24:00 America/New_York'],
     [{ days: [], fromMinute: 1320, toMinute: 360 }, 'no day 22:00–06:00 Europe/Rome'],

@@ -6,13 +6,13 @@ import { isProvenRollback, rollbackRule } from './ref-rollback.ts'
 import { tagRule } from './ref-tag.ts'
 import { refTypeRule } from './ref-type.ts'
 
-/** Each asks one thing of the ref, and only of the refs that it is about. */
+/** Each asks one thing of the ref, and only of the refs that it is about. The one that may have to wait for the host is the last. */
 const PARTS: readonly Rule[] = [refTypeRule, rollbackRule, branchRule, tagRule, refExistsRule]
 
 /** May this ref go there? The first part that refuses speaks for the gate; a wrong name is told before the host is asked. */
 export function refRule(facts: PolicyFacts): Answer {
   const answers = PARTS.map((part) => part(facts))
-  const refusal = answers.find(({ verdict }) => verdict === 'deny') ?? answers.find(({ verdict }) => verdict !== 'allow')
+  const refusal = answers.find(({ verdict }) => verdict !== 'allow')
   if (refusal) return refusal
   const wanted = answers.map((answer) => answer.wanted).filter((text) => text !== '')
   return allow({ saw: answers[answers.length - 1]!.saw, wanted: wanted.join('; ') })
@@ -53,12 +53,13 @@ function refExistsRule(facts: PolicyFacts): Answer {
   return allow({ saw: `${refLabel(target)} at ${shaLabel(ref.value.sha)}`, wanted })
 }
 
+/** A rollback without a target was refused before. */
 function missing(facts: PolicyFacts, wanted: string): Answer {
   return deny(
     facts,
     { saw: 'no ref', wanted },
     {
-      code: facts.request.type === 'rollback' ? 'rollback_no_target' : 'ref_missing',
+      code: 'ref_missing',
       text: 'The request has no ref to run.',
       action: 'Name a branch, tag or full commit id in a new request.',
     },
