@@ -31,16 +31,19 @@ async function judge(group, chosen) {
   const began = performance.now()
   const env = { ...process.env, NO_COLOR: '1', MUTATION_GROUP: group, MUTATION_FILES: chosen.join(), MUTATION_FOLDER: folder }
   let ended = 0
-  for (let run = await runTests(folder, env); run.status !== 0; run = await runTests(folder, env)) {
-    // Ended within a mutant, by the watch or by itself: that is a way of failing, and the next process goes on behind it.
-    if (!existsSync(`${folder}/now.json`)) {
-      console.log(run.output)
-      return false
+  for (const MUTATION_ANEW of ['false', 'true']) {
+    const passEnv = { ...env, MUTATION_ANEW }
+    for (let run = await runTests(folder, passEnv); run.status !== 0; run = await runTests(folder, passEnv)) {
+      // Ended within a mutant, by the watch or by itself: that is a way of failing, and the next process goes on behind it.
+      if (!existsSync(`${folder}/now.json`)) {
+        console.log(run.output)
+        return false
+      }
+      const mutant = JSON.parse(readFileSync(`${folder}/now.json`, 'utf8'))
+      appendFileSync(`${folder}/fates.jsonl`, `${JSON.stringify([...mutant, 'killed'])}\n`)
+      rmSync(`${folder}/now.json`)
+      ended++
     }
-    const mutant = JSON.parse(readFileSync(`${folder}/now.json`, 'utf8'))
-    appendFileSync(`${folder}/fates.jsonl`, `${JSON.stringify([...mutant, 'killed'])}\n`)
-    rmSync(`${folder}/now.json`)
-    ended++
   }
   const mutants = JSON.parse(readFileSync(`${folder}/mutants.json`, 'utf8')).filter(({ status }) => status !== 'Ignored')
   const fates = fatesIn(folder)

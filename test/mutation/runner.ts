@@ -25,6 +25,11 @@ const FATES = `${FOLDER}/fates.jsonl`
 /** `[look, mutant]` that is being judged, written again while its tests pass; scripts/mutation.mjs ends what stands still. */
 const NOW = `${FOLDER}/now.json`
 const SIGN_OF_LIFE_MS = 500
+/**
+ * In a second pass modules are loaded anew with each mutant that is left: it was met while they were loaded, or what one of them
+ * remembered hid it. That takes a second each, so the tests of all files are asked before.
+ */
+const ANEW = process.env['MUTATION_ANEW'] === 'true'
 /** A mutant's test that works without a pause for this much longer than twenty times as long as without it loops. */
 const LOOP_MS = 4_000
 /** A mutant's test that waits this much longer than without it hangs. */
@@ -70,19 +75,22 @@ export default class MutationRunner extends TestRunner {
 
     const paths = files.map(({ filepath }) => filepath)
     const met = meetings(perTest)
-    await this.#judge(`met by ${paths}`, met.keys(), (mutant) =>
-      this.#oneFails(
-        [...met.get(mutant)!.keys()].map((id) => tests.get(id)!),
-        mutant,
-        met.get(mutant)!,
-      ),
-    )
-    // Met while the modules were loaded, or hidden by what one of them remembered: they are loaded again with it.
+    if (!ANEW) {
+      await this.#judge(`met by ${paths}`, met.keys(), (mutant) => {
+        const hits = met.get(mutant)!
+        return this.#oneFails(
+          [...hits.keys()].map((id) => tests.get(id)!),
+          mutant,
+          hits,
+        )
+      })
+      return
+    }
     const witnesses = witnessesOf(perTest)
-    const rest = [...new Set([...loaded, ...met.keys()])].filter((mutant) =>
+    const seen = [...new Set([...loaded, ...met.keys()])].filter((mutant) =>
       [...tests.keys()].some((id) => witnesses(mutant, id)),
     )
-    await this.#judge(`loaded by ${paths}`, rest, (mutant) => this.#failsAnew(paths, mutant, ({ id }) => witnesses(mutant, id)))
+    await this.#judge(`loaded by ${paths}`, seen, (mutant) => this.#failsAnew(paths, mutant, ({ id }) => witnesses(mutant, id)))
   }
 
   async #judge(look: string, mutants: Iterable<string>, fails: (mutant: string) => Promise<boolean>): Promise<void> {

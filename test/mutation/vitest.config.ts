@@ -4,7 +4,7 @@ import { GROUPS } from './groups.mjs'
 import { instrument } from './instrument.mjs'
 
 /** Runs the tests of one group on files with all their mutants in them; scripts/mutation.mjs starts it and reads what it wrote. */
-const { MUTATION_GROUP = '', MUTATION_FILES, MUTATION_FOLDER = '' } = process.env
+const { MUTATION_GROUP = '', MUTATION_FILES, MUTATION_FOLDER = '', MUTATION_ANEW = 'false' } = process.env
 const group = GROUPS[MUTATION_GROUP]
 if (group === undefined) throw new Error(`there is no group ${MUTATION_GROUP}`)
 
@@ -36,6 +36,6 @@ export default defineConfig({
     // The hooks that wait for a file's end wait for all its mutants.
     teardownTimeout: 3_600_000,
     reporters: ['dot'],
-    env: { TZ: 'UTC', NO_COLOR: '1', MUTATION_FOLDER },
+    env: { TZ: 'UTC', NO_COLOR: '1', MUTATION_FOLDER, MUTATION_ANEW },
   },
 })
