@@ -26,9 +26,10 @@ export function compilePattern(source: string, place: Place): Pattern | PatternP
  */
 export function anchorsOneAlternative(source: string): boolean {
   const alternatives = topLevelAlternatives(source)
-  return alternatives.length > 1 && alternatives.some((part) => part.startsWith('^') || /(?:^|[^\\])(?:\\\\)*\$$/.test(part))
+  return alternatives.length > 1 && alternatives.some((part) => part.startsWith('^') || part.endsWith('$'))
 }
 
+/** Without what backslashes stand before: that is neither an anchor nor a bracket. */
 function topLevelAlternatives(source: string): string[] {
   const parts: string[] = []
   let part = ''
@@ -37,7 +38,8 @@ function topLevelAlternatives(source: string): string[] {
   for (let at = 0; at < source.length; at++) {
     const sign = source[at]!
     if (sign === '\\') {
-      part += sign + (source[++at] ?? '')
+      part += sign
+      at++
       continue
     }
     if (inClass) inClass = sign !== ']'

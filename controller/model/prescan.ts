@@ -70,7 +70,7 @@ const BLANK = new Set<string | null>(['comment', 'newline', 'space', 'doc-mode']
 function look(state: ScanState, token: string): Refusal | null {
   state.tokens += 1
   if (state.tokens > MAX_TOKENS) return tooMany(`more than ${MAX_TOKENS} YAML tokens`)
-  const type = state.scalarNext ? 'text' : CST.tokenType(token)
+  const type = state.scalarNext ? null : CST.tokenType(token)
   const isFirst = !state.began
   state.began ||= !BLANK.has(type)
   switch (type) {
@@ -122,9 +122,8 @@ function look(state: ScanState, token: string): Refusal | null {
       // `{ a, b }` are keys, too.
       if (state.flow.at(-1) === '{') state.keys += 1
       return keysRefusal(state)
-    default:
-      return null
   }
+  return null
 }
 
 function documentMark(token: string): Refusal {

@@ -1,5 +1,5 @@
 import { Temporal } from 'temporal-polyfill'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { DAY_MS, HOUR_MS, type Instant, MINUTE_MS } from '../../controller/clock.ts'
 import { type DeployWindow, WEEKDAYS } from '../../controller/model/desired-state.ts'
 import { describeWindow, isWindowOpen, windowState } from '../../controller/policy/window.ts'
@@ -129,6 +129,24 @@ describe('the memory of a zone', () => {
     expect(label).toBe('Mon 2026-11-23 13:45 Asia/Kathmandu')
     for (let quarter = 1; quarter <= 5_000; quarter++) localLabel('Asia/Kathmandu', at + quarter * 15 * MINUTE_MS)
     expect(localLabel('Asia/Kathmandu', at)).toBe(label)
+  })
+
+  it('asks Intl once for each quarter of an hour, and forgets all of them when there are 4,096', async () => {
+    vi.resetModules()
+    const zone = await import('../../controller/policy/zone.ts')
+    const asked = vi.spyOn(Intl.DateTimeFormat.prototype as { readonly format: unknown }, 'format', 'get')
+    const ask = (quarter: number) => zone.localLabel('Asia/Kathmandu', (quarter * 15 + 7) * MINUTE_MS)
+    try {
+      for (let quarter = 0; quarter < 4_096; quarter++) ask(quarter)
+      ask(0)
+      ask(4_095)
+      expect(asked).toHaveBeenCalledTimes(4_096)
+      ask(4_096)
+      ask(0)
+      expect(asked).toHaveBeenCalledTimes(4_098)
+    } finally {
+      asked.mockRestore()
+    }
   })
 
   it('has no word for a time that is none', () => {
