@@ -94,7 +94,7 @@ interface SyntaxWords extends DefectWords {
 }
 
 function wordsFor(problem: YAMLError): SyntaxWords | undefined {
-  if (problem.code === 'BAD_INDENT' && problem.message.startsWith('Flow')) return UNCLOSED
+  if (problem.message.startsWith('Flow')) return UNCLOSED
   return SYNTAX_WORDS[problem.code]
 }
 

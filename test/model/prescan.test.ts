@@ -41,6 +41,10 @@ test('text inside quotes, blocks and comments is never taken for structure', () 
   expect(codeOf(`a: "${'['.repeat(200)}"\nb: '&x *y !z'\nc: |\n  ${'- '.repeat(100)}\n  --- \n# &a *b !c ? {{{{\n`)).toBeNull()
 })
 
+test('plain text that begins with a percent sign is no directive', () => {
+  expect(codeOf('a: %x\n')).toBeNull()
+})
+
 test('a refusal points at the place', () => {
   expect(prescan('a: 1\nb: &x 2\n').defect).toMatchObject({ code: 'DRV1107', mark: { line: 2, column: 4, endColumn: 6 } })
 })

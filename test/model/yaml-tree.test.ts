@@ -10,6 +10,7 @@ function read(text: string): YamlTree {
 describe('a mistake in YAML is told in words, at the word where it shows', () => {
   test.each([
     ['a bracket that is not closed', 'a: { b: 1', '1:10-11', 'a bracket that was opened above is not closed'],
+    ['a bracket around everything that is not closed', '{ a: 1', '1:7-8', 'a bracket that was opened above is not closed'],
     ['a tab', 'a:\n\t- b\n', '2:1-2', 'a tab is used to indent'],
     ['steps that do not fit', 'a:\n  - b\n c: 1\n', '3:1-2', 'the indentation does not fit the lines above'],
     ['a missing colon', 'a: 1\nb\nc: 2\n', '2:1-2', 'something is missing here'],
