@@ -22,8 +22,11 @@ export type RequestOrigin =
 export type PastRun =
   /** `run` is the oldest, which counts; there should be no `others`. */
   | { found: true; run: RunHandle; others: readonly RunHandle[]; seen: RunObservation }
-  /** `broughtAt`: when the config branch got the request. `doubt`: why not finding a run proves nothing; null when it does. */
-  | { found: false; broughtAt: Instant; doubt: string | null }
+  /**
+   * `broughtAt`: when the config branch got the request. `shows`: a run from before the job was accepted would be on the list by now.
+   * `doubt`: why not finding a run proves nothing; null when it does.
+   */
+  | { found: false; broughtAt: Instant; shows: boolean; doubt: string | null }
 
 /** What must be known to decide one job, each fact with the time at which it was read. */
 export interface Evidence {

@@ -45,7 +45,7 @@ export function planPast(
     return waitOrExpire(desired, job, request, decided, reasonOf('lock_held', text, now), now)
   }
   if (job.acceptedCommit !== observed.config.bootstrapCommit) return null
-  if (isProof(desired, job, past.value, past.at)) return null
+  if (isProof(desired, past.value, past.at)) return null
   const { broughtAt, doubt } = past.value
   const long = past.at >= broughtAt + desired.repository.approvalExpiryMs
   if (long || doubt !== null) {
@@ -92,10 +92,9 @@ const ASKED_AGAIN = 'Nothing to do at first: it is asked again by itself.'
  * May a job that is older than the store start because no run of it was found? Not when it is so old that its run may have
  * left the provider's list, nor when the list proves nothing, nor before a run of the last moment must show.
  */
-export function isProof(desired: DesiredState, job: Job, past: Extract<PastRun, { found: false }>, at: Instant): boolean {
+export function isProof(desired: DesiredState, past: Extract<PastRun, { found: false }>, at: Instant): boolean {
   const recent = at < past.broughtAt + desired.repository.approvalExpiryMs
-  // A clock that was set back must not make this wait a long one.
-  return recent && past.doubt === null && Math.abs(at - job.createdAt) >= VISIBILITY_LAG_MS
+  return recent && past.doubt === null && past.shows
 }
 
 /** A run of which the provider says that nothing more will come. One that is not there any more may only not show yet. */

@@ -68,6 +68,8 @@ export interface Memory {
   witnessed: Set<JobId>
   /** When a list of pull requests was first read in vain for where a job comes from, by `clock.elapsed()`. */
   originSoughtAt: Map<JobId, number>
+  /** When the provider was first asked whether a job ran before these records, by the time that passed, and the clock's drift then. */
+  pastAskedAt: Map<JobId, { elapsed: number; drift: number }>
   lastPollAt: Instant | null
   health: LoopHealth
 }
@@ -92,6 +94,7 @@ export function emptyMemory(documents: DocumentCache, health: LoopHealth): Memor
     inFlight: new Set(),
     witnessed: new Set(),
     originSoughtAt: new Map(),
+    pastAskedAt: new Map(),
     lastPollAt: null,
     health,
   }
@@ -109,4 +112,5 @@ export function forgetJob(memory: Memory, id: JobId): void {
   memory.askAgainAt.delete(id)
   memory.witnessed.delete(id)
   memory.originSoughtAt.delete(id)
+  memory.pastAskedAt.delete(id)
 }

@@ -1,11 +1,12 @@
 import type { PullRequestFacts, PullRequestSummary, ReviewedContent } from '../approvals/evidence.ts'
 import type { SubjectPin } from '../approvals/tally.ts'
-import { ageMs, DAY_MS, HOUR_MS, type Instant, wasSet } from '../clock.ts'
+import { ageMs, DAY_MS, driftOf, HOUR_MS, type Instant, wasSet } from '../clock.ts'
 import { TransientFault } from '../errors.ts'
 import { targetOf } from '../jobs/decide.ts'
 import type { Evidence, PastRun, RequestOrigin } from '../jobs/evidence.ts'
 import type { Job } from '../jobs/job.ts'
 import { isProof } from '../jobs/plan-past.ts'
+import { VISIBILITY_LAG_MS } from '../jobs/plan-timing.ts'
 import type { DeployRequest, DesiredState } from '../model/desired-state.ts'
 import type { CommitSha } from '../model/names.ts'
 import type { Fact } from '../policy/decision.ts'
@@ -63,6 +64,7 @@ async function pastOf(
   if (!origin.known) return { known: false, why: origin.why, at: origin.at }
   const past = await fact(engine, `runs of this job at ${project.integration.repoFullName}`, async () => {
     const at = clock.now()
+    const shows = wouldShow(engine, job, at)
     const provider = engine.connections.pipeline(project)
     const merged = origin.value.kind === 'pull_request' ? origin.value.facts.mergedAt : null
     const committed = await engine.source.history.broughtAt(head, request.path)
@@ -72,14 +74,24 @@ async function pastOf(
     const [run, ...others] = await provider.find(query)
     const value: PastRun =
       run === undefined
-        ? { found: false, broughtAt, doubt: await provider.doubt(query) }
+        ? { found: false, broughtAt, shows, doubt: await provider.doubt(query) }
         : { found: true, run, others, seen: await provider.observe({ externalId: run.externalId, selector }) }
     return { value, at }
   })
   const bootstrapped = job.acceptedCommit === memory.accepted?.state.bootstrapCommit
-  if (past.known && !past.value.found && (!bootstrapped || isProof(desired, job, past.value, past.at)))
-    memory.witnessed.add(job.id)
+  if (past.known && !past.value.found && (!bootstrapped || isProof(desired, past.value, past.at))) memory.witnessed.add(job.id)
   return past
+}
+
+/**
+ * Would a run from before the job was accepted be on its provider's list by now? By a clock that was set since we first asked, only
+ * the time that has passed in this process tells; it counts from then.
+ */
+function wouldShow({ clock, memory }: Engine, job: Job, now: Instant): boolean {
+  const asked = memory.pastAskedAt.get(job.id) ?? { elapsed: clock.elapsed(), drift: driftOf(clock) }
+  memory.pastAskedAt.set(job.id, asked)
+  if (clock.elapsed() - asked.elapsed >= VISIBILITY_LAG_MS) return true
+  return !wasSet(clock, asked.drift) && now - job.createdAt >= VISIBILITY_LAG_MS
 }
 
 /** No request waits for longer than both of these together. */

@@ -20,7 +20,9 @@ describe('a job that may have run unseen', () => {
   const RUN = { externalId: '900', externalAttempt: 1, url: null }
   const seenAs = (state: 'active' | 'success') => ({ state, externalAttempt: 1, url: null, detail: null })
   const found = (state: 'active' | 'success') => known({ found: true as const, run: RUN, others: [], seen: seenAs(state) })
-  const nothing = (broughtAt = NOW - HOUR_MS, doubt: string | null = null) => known({ found: false as const, broughtAt, doubt })
+  const nothing = (broughtAt = NOW - HOUR_MS, doubt: string | null = null, shows = true) =>
+    known({ found: false as const, broughtAt, shows, doubt })
+  const notYet = nothing(NOW - HOUR_MS, null, false)
   const holder = running(second)
   const held = { locks: heldBy(holder) }
 
@@ -52,10 +54,10 @@ describe('a job that may have run unseen', () => {
   })
 
   it('waits for a run of the last moment to show, and no longer', () => {
-    const young = (age: number) => jobFor(first, { createdAt: NOW - age })
-    expect(about(nothing(), young(VISIBILITY_LAG_MS - 1))).toEqual(['r1 waits as queued: check_unavailable'])
-    expect(about(nothing(), young(VISIBILITY_LAG_MS))).toEqual(['r1 start'])
-    const seen = observed([young(0)], { evidence: new Map([[job.id, evidence({ past: nothing() })]]) })
+    const young = jobFor(first, { createdAt: NOW })
+    expect(about(notYet, young)).toEqual(['r1 waits as queued: check_unavailable'])
+    expect(about(nothing(), young)).toEqual(['r1 start'])
+    const seen = observed([young], { evidence: new Map([[job.id, evidence({ past: notYet })]]) })
     expect(plan(desired, seen, TIMING, NOW)).toMatchObject([
       {
         kind: 'wait',
