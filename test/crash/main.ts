@@ -3,6 +3,7 @@ import { createServer } from 'node:net'
 import { parseArgs } from 'node:util'
 import { verifyChain } from '../../controller/audit/chain.ts'
 import { SECOND_MS } from '../../controller/clock.ts'
+import { isTerminal, type Job } from '../../controller/jobs/job.ts'
 import type { OpenStore } from '../../controller/store/open-store.ts'
 import { githubSender } from '../../controller/webhooks/github.ts'
 import { CONFIG_REPO, environmentFile, requestFile, SHOP_PROJECT, SHOP_REPO } from '../scenarios/config-files.ts'
@@ -84,10 +85,11 @@ async function run(openDatabase: (dataDirectory: string) => Promise<CrashDatabas
 
   const starts: Start[] = []
   const paths: string[] = []
+  const over = new Set<string>()
   const problems: string[] = []
   let steps = 0
   for (let kill = 1; kill <= wanted; kill++) {
-    if ((await openJobs(scene, paths)) < MOST_OPEN) paths.push(...(await deploy(scene, kill)))
+    if (openJobs(scene, paths, over).length < MOST_OPEN) paths.push(...(await deploy(scene, kill)))
     const step = random() < 0.5 ? STEPS[Math.floor(random() * STEPS.length)]! : undefined
     const life = begin(scene, step)
     const ready = untilReady(life, url).then((start) => {
@@ -103,6 +105,9 @@ async function run(openDatabase: (dataDirectory: string) => Promise<CrashDatabas
     if (kill % 10 === 0) scene.clock.advance(PAST_SEND_DEADLINE_MS)
     if (kill % 50 === 0 || kill === wanted) {
       await readAudit(database, scene, problems)
+      const open = openJobs(scene, paths, over)
+      for (const [each, job] of (await readJobs(database, scene, open)).entries())
+        if (job !== null && isTerminal(job.status)) over.add(open[each]!)
       process.stdout.write(`${kill} kills, ${steps} of them at a step, ${paths.length} jobs, ${distribution(starts)}\n`)
     }
   }
@@ -161,10 +166,10 @@ async function deploy(scene: Scene, number: number): Promise<string[]> {
   return paths
 }
 
-/** Jobs that the forge has not seen a finished run of. */
-async function openJobs(scene: Scene, paths: readonly string[]): Promise<number> {
+/** Jobs that the forge has not seen a finished run of; `over` ended without one. */
+function openJobs(scene: Scene, paths: readonly string[], over: ReadonlySet<string>): string[] {
   const finished = new Set(scene.forge.liveRuns().flatMap((run) => (run.endedAt === null ? [] : [run.jobId])))
-  return paths.filter((path) => !finished.has(scene.jobId(path))).length
+  return paths.filter((path) => !over.has(path) && !finished.has(scene.jobId(path)))
 }
 
 /** What this machine takes to load the program and do nothing, in ms: the least of three. */
@@ -231,15 +236,20 @@ async function readAudit(database: CrashDatabase, scene: Scene, problems: string
   if (!verdict.ok) problems.push(`the audit is broken at row ${verdict.seq}: ${verdict.problem}`)
 }
 
-async function judge(scene: Scene, database: CrashDatabase, paths: readonly string[], problems: string[]): Promise<void> {
-  await readAudit(database, scene, problems)
-  const { jobs, locks } = await withStore(database, scene, (store) =>
+async function readJobs(database: CrashDatabase, scene: Scene, paths: readonly string[]): Promise<(Job | null)[]> {
+  return withStore(database, scene, (store) =>
     store.state.unit('crash.read', async (tx) => {
       const jobs = []
       for (const path of paths) jobs.push(await tx.jobs.get(scene.jobId(path)))
-      return { jobs, locks: await tx.locks.all() }
+      return jobs
     }),
   )
+}
+
+async function judge(scene: Scene, database: CrashDatabase, paths: readonly string[], problems: string[]): Promise<void> {
+  await readAudit(database, scene, problems)
+  const jobs = await readJobs(database, scene, paths)
+  const locks = await withStore(database, scene, (store) => store.state.unit('crash.read', (tx) => tx.locks.all()))
   const outcomes = new Map<string, number>()
   for (const [each, job] of jobs.entries()) {
     const outcome = `${scene.forge.triggerCount(scene.jobId(paths[each]!))} run, ${job?.status} ${job?.reason.code}`
