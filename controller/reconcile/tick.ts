@@ -2,6 +2,7 @@ import pLimit from 'p-limit'
 import { ageMs, driftOf, type Instant } from '../clock.ts'
 import { isOperatingFault, messageOf } from '../errors.ts'
 import type { Job, Run } from '../jobs/job.ts'
+import { jobIdFor } from '../jobs/job-id.ts'
 import { reasonOf } from '../jobs/job-reasons.ts'
 import { plan } from '../jobs/plan.ts'
 import { isReadable } from '../jobs/plan-desired.ts'
@@ -64,7 +65,9 @@ async function lookAtRepository(engine: Engine, facts: TickFacts, nudges: readon
   const { memory, clock, log } = engine
   const seen = { at: clock.now(), drift: driftOf(clock) }
   try {
-    memory.accepted = await syncConfig(engine, facts)
+    const accepted = await syncConfig(engine, facts)
+    forgetEdited(engine, accepted)
+    memory.accepted = accepted
     memory.acceptedSeen = seen
   } catch (error) {
     // A repository out of reach stops nothing that is already under way: runs are followed, locks are freed, whatever is wrong.
@@ -115,9 +118,7 @@ async function decideAndApply(
     const unreadable = engine.memory.health.sourceError !== null
     // Time passes in between: what was readable a moment ago when this began may be old by now.
     if (starts && isOld(engine) && !(unreadable && accepted.state.frozen !== null)) {
-      const before = accepted
       accepted = whileReadable(engine, unreadable ? accepted : await lookAtRepository(engine, facts, nudges))
-      forgetEdited(engine, observed.jobs, before, accepted)
       continue
     }
     await keepWaiting(engine, steps)
@@ -153,9 +154,12 @@ function mayMove(step: PlannedStep): boolean {
 }
 
 /** What was read for one content of a request, above all who asked for it, says nothing about another. */
-function forgetEdited({ memory }: Engine, jobs: readonly Job[], before: AcceptedConfig, after: AcceptedConfig): void {
-  const blobIn = ({ desired }: AcceptedConfig, job: Job) => desired.requests.get(job.requestPath)?.blob
-  for (const job of jobs) if (blobIn(before, job) !== blobIn(after, job)) memory.evidence.delete(job.id)
+function forgetEdited({ memory }: Engine, { state, desired }: AcceptedConfig): void {
+  const before = memory.accepted
+  if (before === null || before.state.head === state.head) return
+  for (const [path, { blob }] of before.desired.requests) {
+    if (desired.requests.get(path)?.blob !== blob) memory.evidence.delete(jobIdFor(desired.repository.id, path))
+  }
 }
 
 function statuses(jobs: readonly Job[]): string {
