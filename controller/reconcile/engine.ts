@@ -55,6 +55,8 @@ export interface Memory {
   /** Pull requests as last read, and when the forge's list says that they last changed. */
   pulls: Map<number, Read<PullRequestFacts>>
   pullUpdatedAt: Map<number, Instant>
+  /** Of the clock in the last pass: what was read by another one is read again. */
+  drift: number | null
   /** When each open pull request was last judged. */
   pullJudgedAt: Map<number, Instant>
   /** Heads of pull requests that our mirror has. */
@@ -87,6 +89,7 @@ export function emptyMemory(documents: DocumentCache, health: LoopHealth): Memor
     pullsReadUpTo: null,
     pulls: new Map(),
     pullUpdatedAt: new Map(),
+    drift: null,
     pullJudgedAt: new Map(),
     pullHeads: new Map(),
     pullFailures: new Map(),

@@ -138,6 +138,8 @@ async function withRefAndCi(
       ci = await fact(engine, `CI results of ${sha.slice(0, 12)}`, () => facts.ci(project, sha))
     }
   }
+  // Since when a subject is on show is told from what was read before, by the time that has passed since.
+  if (wasSet(engine.clock, facts.drift)) ref = { known: false, why: 'the clock was set while it was looked at', at: now }
   return { origin, ref, ci, at: Math.min(origin.at, ref.at, ci?.at ?? ref.at), drift: facts.drift, lookedAt: now }
 }
 

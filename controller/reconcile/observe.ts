@@ -1,3 +1,4 @@
+import { wasSet } from '../clock.ts'
 import type { Job, Run } from '../jobs/job.ts'
 import type { Observed } from '../jobs/observed-state.ts'
 import type { Nudge, StateTx } from '../jobs/state-store.ts'
@@ -25,7 +26,8 @@ export async function observe(
       jobs,
       runs,
       locks: new Map((await tx.locks.all()).map((lock) => [lock.key, lock])),
-      evidence: engine.memory.evidence,
+      // By a clock that was set since they were read, nobody knows how old facts are.
+      evidence: wasSet(engine.clock, facts.drift) ? new Map() : engine.memory.evidence,
       tickStartedAt: facts.startedAt,
       nudged: nudgedJobs(
         jobs,

@@ -1,5 +1,5 @@
 import type { PullRequestFacts, PullRequestSummary } from '../approvals/evidence.ts'
-import { ageMs, driftOf, type Instant, MINUTE_MS, SECOND_MS } from '../clock.ts'
+import { ageMs, driftOf, type Instant, MINUTE_MS, SECOND_MS, wasSet } from '../clock.ts'
 import { isOperatingFault, messageOf, RefusedFault } from '../errors.ts'
 import type { Project, Ref } from '../model/desired-state.ts'
 import type { CommitSha } from '../model/names.ts'
@@ -32,6 +32,12 @@ const CHANGE_MARGIN_MS = 2 * SECOND_MS
 
 export function tickFacts(engine: Engine): TickFacts {
   const { clock, memory } = engine
+  const drift = driftOf(clock)
+  if (memory.drift !== null && wasSet(clock, memory.drift)) {
+    memory.pulls.clear()
+    memory.evidence.clear()
+  }
+  memory.drift = drift
   const asked = new Map<string, Promise<unknown>>()
   function once<T>(key: string, ask: () => Promise<T>): Promise<T> {
     const known = asked.get(key) as Promise<T> | undefined
@@ -52,7 +58,7 @@ export function tickFacts(engine: Engine): TickFacts {
   }
   return {
     startedAt: clock.now(),
-    drift: driftOf(clock),
+    drift,
     async pull(number, { fresh }) {
       const known = memory.pulls.get(number)
       if (!fresh && known !== undefined && isUnchanged(known, memory.pullUpdatedAt.get(number), clock.now())) return known
