@@ -15,7 +15,19 @@ const VIRTUAL_CLOCK = `
   CREATE FUNCTION sim.clock_timestamp() RETURNS TIMESTAMPTZ LANGUAGE sql VOLATILE AS 'SELECT to_timestamp(ms / 1000.0) FROM sim.present';
 `
 
-const TABLES = ['runs', 'jobs', 'config', 'locks', 'pulls', 'deliveries', 'outbox', 'audit', 'probe'] as const
+const TABLES = [
+  'callbacks',
+  'deploy_log_lines',
+  'runs',
+  'jobs',
+  'config',
+  'locks',
+  'pulls',
+  'deliveries',
+  'outbox',
+  'audit',
+  'probe',
+] as const
 /** No power is cut here, so no commit has to wait for a disk. A table can only refer to others that are kept alike, so it comes before them. */
 const UNLOGGED = [...TABLES, 'lease', 'sim.present'].map((table) => `ALTER TABLE ${table} SET UNLOGGED;`).join(' ')
 
