@@ -1,20 +1,9 @@
 import fc from 'fast-check'
 import { parseDocument } from '../../controller/model/document.ts'
 import { GOOD_REQUEST } from '../model/hostile-documents.ts'
-import { repeatedPieces } from '../model/repeated-pieces.ts'
+import { repeatedPieces, yamlSign } from '../model/repeated-pieces.ts'
 import { assert, type Campaign, nothingToClose } from './campaign.ts'
 
-const sign = fc.constantFrom(
-  ...'[]{},:?-&*!|>\'"%@`#~<=\n \t\\ab1.'.split(''),
-  ': ',
-  '- ',
-  '? ',
-  '\n  ',
-  '---\n',
-  '<<: ',
-  '"a": ',
-  '!!str ',
-)
 const piece = fc.oneof(
   fc.string({ maxLength: 12 }),
   fc.constantFrom(
@@ -46,7 +35,7 @@ export const yaml: Campaign<Uint8Array> = {
   nightly: 1_000_000,
   input: fc.oneof(
     { weight: 20, arbitrary: fc.uint8Array({ maxLength: 600 }) },
-    { weight: 40, arbitrary: fc.array(sign, { maxLength: 200 }).map((signs) => Buffer.from(signs.join(''))) },
+    { weight: 40, arbitrary: fc.array(yamlSign, { maxLength: 200 }).map((signs) => Buffer.from(signs.join(''))) },
     { weight: 40, arbitrary: replaced.map((text) => Buffer.from(text)) },
     { weight: 2, arbitrary: repeatedPieces.map((text) => Buffer.from(text)) },
   ),

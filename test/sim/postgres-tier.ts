@@ -1,7 +1,14 @@
 import type { Instant } from '../../controller/clock.ts'
 import type { LeaderLease } from '../../controller/jobs/lease.ts'
 import type { OpenStore } from '../../controller/store/open-store.ts'
-import { noPostgres, openPostgresAt, type ScratchDatabase, scratchDatabase } from '../store/postgres-server.ts'
+import {
+  EMPTY_TABLES,
+  FILLED_TABLES,
+  noPostgres,
+  openPostgresAt,
+  type ScratchDatabase,
+  scratchDatabase,
+} from '../store/postgres-server.ts'
 import type { OpenTier, TierHost } from './tiers.ts'
 
 /**
@@ -15,29 +22,10 @@ const VIRTUAL_CLOCK = `
   CREATE FUNCTION sim.clock_timestamp() RETURNS TIMESTAMPTZ LANGUAGE sql VOLATILE AS 'SELECT to_timestamp(ms / 1000.0) FROM sim.present';
 `
 
-const TABLES = [
-  'callbacks',
-  'deploy_log_lines',
-  'runs',
-  'jobs',
-  'config',
-  'locks',
-  'pulls',
-  'deliveries',
-  'outbox',
-  'audit',
-  'probe',
-] as const
 /** No power is cut here, so no commit has to wait for a disk. A table can only refer to others that are kept alike, so it comes before them. */
-const UNLOGGED = [...TABLES, 'lease', 'sim.present'].map((table) => `ALTER TABLE ${table} SET UNLOGGED;`).join(' ')
+const UNLOGGED = [...FILLED_TABLES, 'lease', 'sim.present'].map((table) => `ALTER TABLE ${table} SET UNLOGGED;`).join(' ')
 
-/** Far quicker than TRUNCATE for a handful of rows. */
-const EMPTY = `
-  ALTER TABLE audit DISABLE TRIGGER USER;
-  ${TABLES.map((table) => `DELETE FROM ${table};`).join(' ')}
-  ALTER TABLE audit ENABLE TRIGGER USER;
-  UPDATE lease SET fence = 0, holder = NULL, since = NULL, "expiresAt" = NULL;
-`
+const EMPTY = `${EMPTY_TABLES}; UPDATE lease SET fence = 0, holder = NULL, since = NULL, "expiresAt" = NULL`
 
 /** One database for all histories of a process, emptied between them. Null: there is no server. */
 export async function postgresHost(): Promise<TierHost | null> {

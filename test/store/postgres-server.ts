@@ -71,6 +71,28 @@ function failTest(error: Error): never {
   throw error
 }
 
+/** Every table that a controller fills, but the lease's row. One that refers to another comes before it. */
+export const FILLED_TABLES = [
+  'callbacks',
+  'deploy_log_lines',
+  'runs',
+  'jobs',
+  'config',
+  'locks',
+  'pulls',
+  'deliveries',
+  'outbox',
+  'audit',
+  'probe',
+] as const
+
+/** Far quicker than TRUNCATE for a handful of rows. */
+export const EMPTY_TABLES = [
+  'ALTER TABLE audit DISABLE TRIGGER USER',
+  ...FILLED_TABLES.map((table) => `DELETE FROM ${table}`),
+  'ALTER TABLE audit ENABLE TRIGGER USER',
+].join('; ')
+
 /** One database for all tests of a file, emptied between them: making one takes longer than most tests. */
 export function postgresUnderTest(database: () => ScratchDatabase): () => Promise<StoreUnderTest> {
   return async () => {
@@ -84,22 +106,7 @@ export function postgresUnderTest(database: () => ScratchDatabase): () => Promis
       },
       async dispose() {
         await made.store.close()
-        // Far quicker than TRUNCATE for a handful of rows.
-        const tables = [
-          'callbacks',
-          'deploy_log_lines',
-          'runs',
-          'jobs',
-          'config',
-          'locks',
-          'pulls',
-          'deliveries',
-          'outbox',
-          'audit',
-          'probe',
-        ]
-        const deletes = tables.map((table) => `DELETE FROM ${table}`).join('; ')
-        await query(`ALTER TABLE audit DISABLE TRIGGER USER; ${deletes}; ALTER TABLE audit ENABLE TRIGGER USER`)
+        await query(EMPTY_TABLES)
       },
     }
     return made
