@@ -11,7 +11,10 @@ export interface DesiredState {
   repository: Repository
   people: ReadonlyMap<PersonId, Person>
   bindings: readonly RoleBinding[]
+  /** Usable projects only. */
   projects: ReadonlyMap<string, Project>
+  /** Projects that exist as files but cannot be used. */
+  unusableProjects: ReadonlySet<string>
   /** Usable environments only: their project and policy exist and are valid. */
   environments: ReadonlyMap<EnvironmentKey, Environment>
   /** Environments that exist as files but cannot be used, and why. Requests for them are denied, never allowed by default. */

@@ -104,6 +104,7 @@ function resolve(survey: TreeSurvey, files: ConfigFiles, input: LoadInput): Desi
     people: access.people,
     bindings: access.bindings,
     projects: new Map([...projects].flatMap(([name, { project }]) => (project ? [[name, project]] : []))),
+    unusableProjects: new Set([...projects].flatMap(([name, { project }]) => (project ? [] : [name]))),
     environments: environments.environments,
     unusableEnvironments: environments.unusable,
     freezes: freezes.stops,

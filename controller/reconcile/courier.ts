@@ -1,5 +1,6 @@
 import { MINUTE_MS } from '../clock.ts'
 import { TransientFault } from '../errors.ts'
+import type { DeploymentBody } from '../notify/messages.ts'
 import { type Channels, deliverOutbox } from '../notify/outbox.ts'
 import type { Engine } from './engine.ts'
 import { currentTerm, guarded, type Leadership, NotLeading, type Term } from './leadership.ts'
@@ -40,14 +41,22 @@ function channels(engine: Engine, term: Term): Channels {
     }
   return {
     ...(voice === undefined ? {} : { check: asLeader(voice.publishCheck), comment: asLeader(voice.upsertComment) }),
-    deployment: asLeader(async (body, known) => {
-      const { desired } = engine.memory
-      // Right after a start: where the project is will be known in a moment, and the message has to wait for that.
-      if (desired === null) throw new TransientFault('the config repository was not read yet')
-      const project = desired.projects.get(body.project)
-      const mirror = project === undefined ? null : engine.connections.deployments(project)
-      // A project that has left, or a provider without such a list: there is nothing to keep up to date.
-      return mirror === null ? '' : mirror.mirror(body.message, known)
-    }),
+    deployment: asLeader((body, known) => listDeployment(engine, body, known)),
   }
+}
+
+/** Gives the host's id of what is listed; empty: there is no list to keep up to date. */
+export async function listDeployment({ memory, connections }: Engine, body: DeploymentBody, known: string | null): Promise<string> {
+  const { desired } = memory
+  // Right after a start: where the project is will be known in a moment, and the message has to wait for that.
+  if (desired === null) throw new TransientFault('the config repository was not read yet')
+  const project = desired.projects.get(body.project)
+  if (project === undefined) {
+    // It has its list again when it is mended; a project that has left has none to keep up to date.
+    if (desired.unusableProjects.has(body.project) || desired.repository.id === '')
+      throw new TransientFault(`project ${body.project} cannot be read from the config repository`)
+    return ''
+  }
+  const mirror = connections.deployments(project)
+  return mirror === null ? '' : mirror.mirror(body.message, known)
 }

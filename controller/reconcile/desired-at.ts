@@ -11,6 +11,7 @@ export function unreadableAt(commit: CommitSha): DesiredState {
     people: new Map(),
     bindings: [],
     projects: new Map(),
+    unusableProjects: new Set(),
     environments: new Map(),
     unusableEnvironments: new Map(),
     freezes: [],

@@ -230,6 +230,7 @@ export function desiredState(overrides: Partial<DesiredState> = {}): DesiredStat
     people: new Map([ALICE, BOB, CAROL, DAVE, ERIN].map((id) => [id, person(id)])),
     bindings: [binding('operator', [ALICE]), binding('approver', [BOB, CAROL, DAVE]), binding('admin', [ERIN])],
     projects: byName([project()]),
+    unusableProjects: new Set(),
     environments: new Map([environment()].map((one) => [one.key, one])),
     unusableEnvironments: new Map(),
     freezes: [],

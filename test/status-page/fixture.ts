@@ -260,6 +260,7 @@ export function desiredState(change: Partial<DesiredState> = {}): DesiredState {
       { role: 'approver', people: ['bob', 'carol', 'dan'].map(personId), projects: null, environments: ['prod', 'demo'] },
     ],
     projects: new Map(projects.map((one) => [one.name, one])),
+    unusableProjects: new Set(),
     environments: new Map(environments.map((one) => [one.key, one])),
     unusableEnvironments: new Map([[environmentKey('search', 'demo'), [FINDINGS[1]!]]]),
     freezes: [],
