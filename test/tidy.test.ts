@@ -91,6 +91,22 @@ function room(file: string): string {
   return parts.length === 1 ? '' : parts[0]!
 }
 
+/** The shortest way from a file over what it imports to itself; null when there is none. */
+function wayBack(file: string, next: (from: string) => readonly string[]): string[] | null {
+  const cameFrom = new Map<string, string>()
+  const queue = [file]
+  for (const at of queue) {
+    for (const to of next(at)) {
+      if (cameFrom.has(to)) continue
+      cameFrom.set(to, at)
+      queue.push(to)
+    }
+  }
+  const way = [file]
+  for (let at = cameFrom.get(file); at !== undefined; at = at === file ? undefined : cameFrom.get(at)) way.unshift(at)
+  return way.length === 1 ? null : way
+}
+
 const files = sourceFiles(CONTROLLER)
 const imports = files.flatMap(importsOf)
 
@@ -104,6 +120,15 @@ describe('the house', () => {
       return allowed.includes(target) ? [] : [`${relative(ROOT, from)} → ${relative(ROOT, to)}${typeOnly ? ' (type)' : ''}`]
     })
     expect(forbidden).toEqual([])
+  })
+
+  it('has no two files that need each other, by types neither', () => {
+    const needs = new Map(files.map((file) => [file, imports.filter(({ from }) => from === file)]))
+    const circles = files.flatMap((file) => {
+      const way = wayBack(file, (from) => (needs.get(from) ?? []).map(({ to }) => to))
+      return way === null ? [] : [way.map((each) => relative(CONTROLLER, each)).join(' → ')]
+    })
+    expect(circles).toEqual([])
   })
 
   it('has a row in the table for every room', () => {

@@ -6,7 +6,7 @@ import { promisify } from 'node:util'
 import type { Clock } from '../clock.ts'
 import { ConfigFault, messageOf } from '../errors.ts'
 import type { Settings } from '../settings.ts'
-import { type Check, fail, ok, warn } from './doctor.ts'
+import { type Check, fail, ok, warn } from './doctor-check.ts'
 
 const NODE_FLOOR = '20.19.0'
 /** Older releases run programs that a cloned repository names (CVE-2024-32002 and its kin). */

@@ -6,7 +6,7 @@ import { shaLabel } from '../policy/wording.ts'
 import type { AccessReport } from '../providers/access.ts'
 import type { LocalSettings } from '../providers/provider.ts'
 import type { Settings } from '../settings.ts'
-import { type Check, fail, ok, warn } from './doctor.ts'
+import { type Check, fail, ok, warn } from './doctor-check.ts'
 import { counted, minuteText } from './output.ts'
 
 export function configCheck({ config }: Settings, commit: CommitSha, desired: DesiredState): Check {

@@ -8,10 +8,9 @@ import type { JobChange, StateTx } from '../jobs/state-store.ts'
 import { ending, stopOthers } from './apply-run.ts'
 import { viewOf } from './apply-waiting.ts'
 import { auditJob, changeJob } from './change-job.ts'
-import { type Engine, forgetJob } from './engine.ts'
+import { type AcceptedConfig, type Engine, forgetJob } from './engine.ts'
 import { handleFields, LostRace, pipelineFor } from './follow.ts'
 import { newRun } from './new-run.ts'
-import type { AcceptedConfig } from './sync-config.ts'
 import { tellAboutJob } from './tell.ts'
 
 type AdoptStep = Extract<PlannedStep, { kind: 'adopt' }>

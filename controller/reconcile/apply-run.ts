@@ -9,11 +9,10 @@ import type { RunChange } from '../jobs/state-store.ts'
 import type { Reason } from '../model/reason.ts'
 import { releaseLock } from './apply-waiting.ts'
 import { auditJob, changeJob } from './change-job.ts'
-import { type Engine, forgetJob } from './engine.ts'
+import { type AcceptedConfig, type Engine, forgetJob } from './engine.ts'
 import { follow, handleFields, LostRace, pipelineOf } from './follow.ts'
 import { NotLeading } from './leadership.ts'
 import { SEND_MARGIN_MS } from './new-run.ts'
-import type { AcceptedConfig } from './sync-config.ts'
 import { tellAboutJob } from './tell.ts'
 
 type Step<Kind extends PlannedStep['kind']> = Extract<PlannedStep, { kind: Kind }>

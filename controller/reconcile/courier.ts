@@ -46,7 +46,11 @@ function channels(engine: Engine, term: Term): Channels {
 }
 
 /** Gives the host's id of what is listed; empty: there is no list to keep up to date. */
-export async function listDeployment({ memory, connections }: Engine, body: DeploymentBody, known: string | null): Promise<string> {
+export async function listDeployment(
+  { memory, connections }: Engine,
+  body: DeploymentBody,
+  known: string | null,
+): Promise<string> {
   const { desired } = memory
   // Right after a start: where the project is will be known in a moment, and the message has to wait for that.
   if (desired === null) throw new TransientFault('the config repository was not read yet')

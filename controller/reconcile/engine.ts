@@ -1,15 +1,13 @@
 import type { PullRequestFacts } from '../approvals/evidence.ts'
 import type { Clock, Instant } from '../clock.ts'
 import type { Evidence } from '../jobs/evidence.ts'
-import type { StateStore } from '../jobs/state-store.ts'
+import type { ConfigState, StateStore } from '../jobs/state-store.ts'
 import type { Logger } from '../log.ts'
 import type { DesiredState } from '../model/desired-state.ts'
 import type { DocumentCache } from '../model/load.ts'
 import type { CommitSha, JobId } from '../model/names.ts'
 import type { LoopHealth } from '../status-page/views.ts'
 import type { ConfigHost, ConfigSource, Connections, LoopTiming } from './ports.ts'
-import type { AcceptedConfig } from './sync-config.ts'
-import type { Read } from './tick-facts.ts'
 
 /** Everything the loop may touch, given from outside: time, state, git, forge and pipelines. */
 export interface Engine {
@@ -33,6 +31,18 @@ export interface Engine {
 export interface CallbackDoor {
   urlOf(jobId: JobId): string
   newToken(): string
+}
+
+/** What of the config repository is in force after looking at it once. */
+export interface AcceptedConfig {
+  state: ConfigState
+  desired: DesiredState
+}
+
+/** A value and when it was read from outside. */
+export interface Read<T> {
+  value: T
+  at: Instant
 }
 
 /** What is kept between ticks to save work. Losing it costs time, never truth. */

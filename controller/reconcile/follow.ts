@@ -7,8 +7,7 @@ import type { RunChange, StateTx } from '../jobs/state-store.ts'
 import type { PipelineSelector, Project } from '../model/desired-state.ts'
 import type { Reason } from '../model/reason.ts'
 import { auditJob, changeJob } from './change-job.ts'
-import type { Engine } from './engine.ts'
-import type { AcceptedConfig } from './sync-config.ts'
+import type { AcceptedConfig, Engine } from './engine.ts'
 import { tellAboutJob } from './tell.ts'
 
 /** Rolls a unit back: the job was changed by somebody else between plan and write. */

@@ -12,8 +12,8 @@ import type { CommitSha } from '../model/names.ts'
 import type { Fact } from '../policy/decision.ts'
 import type { CiEvidence, ResolvedRef, Success } from '../policy/facts.ts'
 import { isGuardedPath } from './config-change.ts'
-import type { Engine } from './engine.ts'
-import { fact, type Read, type TickFacts } from './tick-facts.ts'
+import type { Engine, Read } from './engine.ts'
+import { fact, type TickFacts } from './tick-facts.ts'
 
 /** How long after acceptance a request may lack a visible merged pull request before it counts as pushed directly: forges' lists lag behind their git. */
 const ORIGIN_GRACE_MS = 30_000

@@ -14,13 +14,12 @@ import type { Reason } from '../model/reason.ts'
 import type { Success } from '../policy/facts.ts'
 import { isGuardedPath } from './config-change.ts'
 import { desiredAt } from './desired-at.ts'
-import type { Engine } from './engine.ts'
+import type { AcceptedConfig, Engine, Read } from './engine.ts'
 import { gatherForPull, hasHead, reviewedContent } from './gather.ts'
 import { SUCCESS_LIMIT } from './successes.ts'
-import { type AcceptedConfig, unapproved } from './sync-config.ts'
-import { rowOf } from './sync-pulls.ts'
+import { unapproved } from './sync-config.ts'
 import { type Forecast, tellAboutOpenPull } from './tell.ts'
-import type { Read, TickFacts } from './tick-facts.ts'
+import type { TickFacts } from './tick-facts.ts'
 
 /** What the store says around one request: enough to forecast its queue and its promotion. */
 interface Surroundings {
@@ -175,4 +174,8 @@ function findingsOf(
 
 function identity(finding: Finding): string {
   return `${finding.code} ${finding.place.file} ${finding.message}`
+}
+
+export function rowOf(pull: PullRequestFacts): Omit<PullRow, 'pins'> {
+  return { number: pull.number, headSha: pull.headSha, baseRef: pull.baseRef, state: pull.state, updatedAt: pull.updatedAt }
 }

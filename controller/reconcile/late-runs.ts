@@ -1,9 +1,8 @@
 import { isOperatingFault, messageOf } from '../errors.ts'
 import type { Nudge } from '../jobs/state-store.ts'
 import { auditJob } from './change-job.ts'
-import type { Engine } from './engine.ts'
+import type { AcceptedConfig, Engine } from './engine.ts'
 import { pipelineOf } from './follow.ts'
-import type { AcceptedConfig } from './sync-config.ts'
 
 /**
  * A run whose job has ended is started again at the provider ("re-run all jobs"). Its job stays as it ended and holds no

@@ -1,7 +1,6 @@
 import type { Job, Run } from '../jobs/job.ts'
-import type { Engine } from './engine.ts'
+import type { AcceptedConfig, Engine } from './engine.ts'
 import { pipelineFor } from './follow.ts'
-import type { AcceptedConfig } from './sync-config.ts'
 
 /** Time in which a call must begin after its intent; with the call's own deadline it is when "not found" can mean something. */
 export const SEND_MARGIN_MS = 5_000

@@ -4,9 +4,8 @@ import type { Observed } from '../jobs/observed-state.ts'
 import type { Nudge, StateTx } from '../jobs/state-store.ts'
 import type { DesiredState } from '../model/desired-state.ts'
 import { type EnvironmentKey, environmentKey, type JobId } from '../model/names.ts'
-import type { Engine } from './engine.ts'
+import type { AcceptedConfig, Engine } from './engine.ts'
 import { SUCCESS_LIMIT } from './successes.ts'
-import type { AcceptedConfig } from './sync-config.ts'
 import type { TickFacts } from './tick-facts.ts'
 
 /** What is so, at one moment: rows in one unit, evidence from memory. */

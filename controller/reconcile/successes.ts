@@ -1,7 +1,7 @@
 import type { Job } from '../jobs/job.ts'
 import type { StateTx } from '../jobs/state-store.ts'
 import type { CommitSha } from '../model/names.ts'
-import type { AcceptedConfig } from './sync-config.ts'
+import type { AcceptedConfig } from './engine.ts'
 
 /** How many past successes a decision looks at: enough for every rollback and promotion that people ask for. */
 export const SUCCESS_LIMIT = 200

@@ -11,15 +11,9 @@ import type { Reason } from '../model/reason.ts'
 import type { Snapshot } from '../model/snapshot.ts'
 import { changedPaths, guardedChanges, type PathChange } from './config-change.ts'
 import { desiredAt, unreadableAt } from './desired-at.ts'
-import type { Engine } from './engine.ts'
+import type { AcceptedConfig, Engine } from './engine.ts'
 import { judgeRulesChange } from './rules-approval.ts'
 import type { TickFacts } from './tick-facts.ts'
-
-/** What of the config repository is in force after looking at it once. */
-export interface AcceptedConfig {
-  state: ConfigState
-  desired: DesiredState
-}
 
 /** Reads the config branch and takes over what may be taken over: requests always, rules only when an admin approved them. */
 export async function syncConfig(engine: Engine, facts: TickFacts): Promise<AcceptedConfig> {

@@ -1,10 +1,9 @@
-import type { PullRequestFacts, PullRequestSummary } from '../approvals/evidence.ts'
+import type { PullRequestSummary } from '../approvals/evidence.ts'
 import { ageMs, DAY_MS, MINUTE_MS } from '../clock.ts'
 import { isOperatingFault, messageOf, TransientFault } from '../errors.ts'
 import type { Nudge, PullRow, StateTx } from '../jobs/state-store.ts'
-import type { Engine } from './engine.ts'
-import { judgePull } from './judge-pull.ts'
-import type { AcceptedConfig } from './sync-config.ts'
+import type { AcceptedConfig, Engine } from './engine.ts'
+import { judgePull, rowOf } from './judge-pull.ts'
 import { forgetOldReads, type TickFacts } from './tick-facts.ts'
 
 /** An open pull request is judged again this often even when nothing about it changed: CI, windows and queues move on. */
@@ -120,8 +119,4 @@ async function leaveRetargeted(engine: Engine, facts: TickFacts, row: PullRow): 
   if (!leaves && pull.state === 'open') return
   await engine.store.unit('pull.left', (tx) => tx.pulls.save({ ...rowOf(pull), pins: leaves ? new Map() : row.pins }))
   engine.memory.pullJudgedAt.delete(row.number)
-}
-
-export function rowOf(pull: PullRequestFacts): Omit<PullRow, 'pins'> {
-  return { number: pull.number, headSha: pull.headSha, baseRef: pull.baseRef, state: pull.state, updatedAt: pull.updatedAt }
 }

@@ -5,13 +5,7 @@ import type { Project, Ref } from '../model/desired-state.ts'
 import type { CommitSha } from '../model/names.ts'
 import type { Fact } from '../policy/decision.ts'
 import type { CiEvidence, ResolvedRef } from '../policy/facts.ts'
-import type { Engine } from './engine.ts'
-
-/** A value and when it was read from outside. */
-export interface Read<T> {
-  value: T
-  at: Instant
-}
+import type { Engine, Read } from './engine.ts'
 
 /** Facts read in one tick, each at most once: a hundred jobs on one tag cost one question. */
 export interface TickFacts {

@@ -6,9 +6,8 @@ import type { Job, Run } from '../jobs/job.ts'
 import { reasonOf } from '../jobs/job-reasons.ts'
 import type { CommitSha } from '../model/names.ts'
 import type { Reason } from '../model/reason.ts'
-import type { Engine } from './engine.ts'
+import type { AcceptedConfig, Engine } from './engine.ts'
 import { follow, handleFields, pipelineFor } from './follow.ts'
-import type { AcceptedConfig } from './sync-config.ts'
 
 /** Makes the one call of an attempt and records what came of it. */
 export async function trigger(engine: Engine, accepted: AcceptedConfig, run: Run, callback: CallbackOffer | null): Promise<void> {

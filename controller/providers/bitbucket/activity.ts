@@ -4,7 +4,7 @@ import type { CommitSha } from '../../model/names.ts'
 import { unlessMissing } from '../json-calls.ts'
 import { account, type ShownUser } from './accounts.ts'
 import { type BitbucketClient, everything } from './client.ts'
-import { fullSha } from './refs.ts'
+import { fullSha } from './commit-ids.ts'
 
 /** One line of a pull request's activity log, which Bitbucket lists newest first. */
 interface Entry {

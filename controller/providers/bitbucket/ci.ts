@@ -3,7 +3,7 @@ import type { CommitSha } from '../../model/names.ts'
 import type { CiEvidence, CiResult } from '../../policy/facts.ts'
 import { webUrl } from '../text.ts'
 import { type BitbucketClient, everything } from './client.ts'
-import { fullSha } from './refs.ts'
+import { fullSha } from './commit-ids.ts'
 import { ciState, type PipelineState, statusState } from './states.ts'
 
 /** What projects believe in `ci.apps`: Bitbucket Pipelines itself. */

@@ -1,7 +1,7 @@
 import { RefusedFault, TransientFault } from '../../errors.ts'
 import { unlessMissing } from '../json-calls.ts'
 import { type BitbucketClient, everything } from './client.ts'
-import { fullSha } from './refs.ts'
+import { fullSha } from './commit-ids.ts'
 import { type Pipeline, variableOf } from './runs.ts'
 
 interface Report {

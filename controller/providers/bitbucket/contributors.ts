@@ -3,7 +3,7 @@ import { unlessMissing } from '../json-calls.ts'
 import { coAuthorEmails } from '../text.ts'
 import { account, type ShownUser } from './accounts.ts'
 import { type BitbucketClient, everything } from './client.ts'
-import { fullSha } from './refs.ts'
+import { fullSha } from './commit-ids.ts'
 
 interface Identity {
   /** `Name <e-mail>`. */

@@ -6,8 +6,8 @@ import { hostTimeOf } from '../json-calls.ts'
 import { account, type MemberReader, type ShownUser } from './accounts.ts'
 import { activityOf, type Participant, pushersIn, reviewsOf } from './activity.ts'
 import { type BitbucketClient, everything, repositoryName } from './client.ts'
+import { fullSha } from './commit-ids.ts'
 import { contributorsOf } from './contributors.ts'
-import { fullSha } from './refs.ts'
 
 interface Endpoint {
   branch: { name: string }

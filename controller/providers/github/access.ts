@@ -2,8 +2,9 @@ import type { Clock } from '../../clock.ts'
 import { SECOND_MS } from '../../clock.ts'
 import { RefusedFault } from '../../errors.ts'
 import type { AccessPurpose, AccessReport } from '../access.ts'
-import { type GithubClient, hostTimeOf } from './client.ts'
+import type { GithubClient } from './client.ts'
 import type { GithubCredential } from './credential.ts'
+import { hostTimeOf } from './octokit.ts'
 
 type Level = 'read' | 'write'
 

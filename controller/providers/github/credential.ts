@@ -3,7 +3,7 @@ import { type Clock, MINUTE_MS, SECOND_MS } from '../../clock.ts'
 import { ConfigFault } from '../../errors.ts'
 import type { Redactor } from '../../secrets/redaction.ts'
 import type { SecretReader } from '../../secrets/references.ts'
-import { bareOctokit, type OctokitOptions } from './client.ts'
+import { bareOctokit, type OctokitOptions } from './octokit.ts'
 
 /** How the controller shows itself to GitHub. */
 export type GithubAuth =

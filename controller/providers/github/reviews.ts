@@ -12,7 +12,8 @@ import type { Clock } from '../../clock.ts'
 import { RefusedFault } from '../../errors.ts'
 import { commitSha, isCommitSha } from '../../model/names.ts'
 import { coAuthorEmails } from '../text.ts'
-import { type GithubClient, hostTimeOf, nextPage, pages } from './client.ts'
+import { type GithubClient, nextPage, pages } from './client.ts'
+import { hostTimeOf } from './octokit.ts'
 
 type Pull = RestEndpointMethodTypes['pulls']['get']['response']['data']
 type ListedPull = RestEndpointMethodTypes['pulls']['list']['response']['data'][number]
