@@ -29,7 +29,7 @@ export async function observe(
       evidence: wasSet(engine.clock, facts.drift) ? new Map() : engine.memory.evidence,
       tickStartedAt: facts.startedAt,
       nudged: nudgedJobs(
-        jobs,
+        jobs.filter(({ id }) => !facts.followed.has(id)),
         runs,
         accepted.desired,
         nudges.filter((nudge) => nudge.kind !== 'repository'),

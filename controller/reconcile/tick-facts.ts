@@ -2,7 +2,7 @@ import type { PullRequestFacts, PullRequestSummary } from '../approvals/evidence
 import { ageMs, driftOf, type Instant, MINUTE_MS, SECOND_MS, wasSet } from '../clock.ts'
 import { isOperatingFault, messageOf, RefusedFault } from '../errors.ts'
 import type { Project, Ref } from '../model/desired-state.ts'
-import type { CommitSha } from '../model/names.ts'
+import type { CommitSha, JobId } from '../model/names.ts'
 import type { Fact } from '../policy/decision.ts'
 import type { CiEvidence, ResolvedRef } from '../policy/facts.ts'
 import type { Engine, Read } from './engine.ts'
@@ -12,6 +12,8 @@ export interface TickFacts {
   startedAt: Instant
   /** Of the clock at that moment. */
   drift: number
+  /** Jobs whose runs were looked at in this tick, so that no nudge has it done twice. */
+  followed: Set<JobId>
   /** `fresh`: read in this tick; otherwise what was read before may do, as long as the forge's list says that nothing changed. */
   pull(number: number, options: { fresh: boolean }): Promise<Read<PullRequestFacts>>
   pullsSince(since: Instant): Promise<Read<readonly PullRequestSummary[]>>
@@ -53,6 +55,7 @@ export function tickFacts(engine: Engine): TickFacts {
   return {
     startedAt: clock.now(),
     drift,
+    followed: new Set(),
     async pull(number, { fresh }) {
       const known = memory.pulls.get(number)
       if (!fresh && known !== undefined && isUnchanged(known, memory.pullUpdatedAt.get(number), clock.now())) return known

@@ -4,6 +4,7 @@ import { isOperatingFault, messageOf } from '../errors.ts'
 import type { Job, Run } from '../jobs/job.ts'
 import { jobIdFor } from '../jobs/job-id.ts'
 import { reasonOf } from '../jobs/job-reasons.ts'
+import type { Observed } from '../jobs/observed-state.ts'
 import { plan } from '../jobs/plan.ts'
 import { isReadable } from '../jobs/plan-desired.ts'
 import type { PlannedStep } from '../jobs/planned-step.ts'
@@ -27,8 +28,15 @@ const NUDGES_PER_TICK = 500
 const PARALLEL_CALLS = 4
 /** Facts, plan, facts again: what is read for one job can ask for more only so often. */
 const GATHER_ROUNDS = 3
+/**
+ * Of the poll period: for so long a pass reads facts of waiting jobs before it acts on those that it has, and goes on reading in the
+ * next one. A crowd after a start would otherwise hold up what is under way for minutes.
+ */
+const READING_SHARE = 0.25
 /** Between two passes in which nothing moved; a provider that cannot be reached must not make the loop spin. */
 const MIN_PAUSE_MS = 500
+
+type GatherStep = Extract<PlannedStep, { kind: 'gather' }>
 
 /**
  * One pass: what is asked for, what is so, what to do next, each step guarded. Level-triggered: a tick that was lost,
@@ -45,9 +53,9 @@ export async function tick(engine: Engine): Promise<number> {
   // An approval may be what a change of rules on the config branch was waiting for.
   const thaws = reviewed && memory.accepted !== null && memory.accepted.state.frozen !== null
   const looks = polls || thaws || memory.accepted === null || nudges.some((nudge) => nudge.kind === 'config')
-  const accepted = looks ? await lookAtRepository(engine, facts, nudges) : memory.accepted!
   // A review moves nothing on the config branch, and asking the remote for it is the dearest question of a pass.
-  if (!looks && reviewed) await syncPulls(engine, facts, accepted, nudges)
+  const accepted = looks ? await lookAround(engine, facts, nudges) : memory.accepted!
+  if (!looks && reviewed) await lookAtPulls(engine, facts, accepted, nudges)
   if (polls) memory.lastPollAt = facts.startedAt
   await recordLateRuns(engine, accepted, nudges)
   const due = await decideAndApply(engine, facts, accepted, nudges)
@@ -61,7 +69,7 @@ export async function tick(engine: Engine): Promise<number> {
   return due === null || inbox.length === NUDGES_PER_TICK ? 0 : dueIn(engine, due)
 }
 
-async function lookAtRepository(engine: Engine, facts: TickFacts, nudges: readonly Nudge[]): Promise<AcceptedConfig> {
+async function lookAround(engine: Engine, facts: TickFacts, nudges: readonly Nudge[]): Promise<AcceptedConfig> {
   const { memory, clock, log } = engine
   const seen = { at: clock.now(), drift: driftOf(clock) }
   try {
@@ -78,8 +86,29 @@ async function lookAtRepository(engine: Engine, facts: TickFacts, nudges: readon
     else log.error('taking the config repository over failed', { error: error instanceof Error ? error.stack : String(error) })
     return memory.accepted
   }
-  await syncPulls(engine, facts, memory.accepted, nudges)
+  await lookAtPulls(engine, facts, memory.accepted, nudges)
   return memory.accepted
+}
+
+/** Pull requests may be many and take long to read, so what is under way is looked at before. */
+async function lookAtPulls(engine: Engine, facts: TickFacts, accepted: AcceptedConfig, nudges: readonly Nudge[]): Promise<void> {
+  const observed = await observe(engine, facts, accepted, nudges)
+  await followRuns(engine, facts, accepted, plan(accepted.desired, observed, engine.timing, engine.clock.now()))
+  await syncPulls(engine, facts, accepted, nudges)
+}
+
+/** The steps that only ask about runs: they rest on nothing that takes long to read. */
+async function followRuns(
+  engine: Engine,
+  facts: TickFacts,
+  accepted: AcceptedConfig,
+  steps: readonly PlannedStep[],
+): Promise<void> {
+  const follows = steps.filter(({ kind }) => kind === 'observe' || kind === 'look_up')
+  await someAtOnce(follows, (step) => {
+    facts.followed.add(step.job.id)
+    return applySafely(engine, facts, accepted, step)
+  })
 }
 
 /** While the repository cannot be read, nothing starts by rules that nobody can look up. */
@@ -100,12 +129,15 @@ async function decideAndApply(
   nudges: readonly Nudge[],
 ): Promise<Instant | null> {
   let accepted = whileReadable(engine, lookedUp)
+  const readUntil = engine.clock.elapsed() + engine.timing.pollMs * READING_SHARE
   for (let round = 0; ; round++) {
     const observed = await observe(engine, facts, accepted, nudges)
     const steps = plan(accepted.desired, observed, engine.timing, engine.clock.now())
-    const gathers = steps.filter((step) => step.kind === 'gather')
+    const gathers = byUrgency(steps, observed)
     if (gathers.length > 0 && round < GATHER_ROUNDS) {
+      await followRuns(engine, facts, accepted, steps)
       await someAtOnce(gathers, async (step) => {
+        if (urgency(step, observed) > 0 && engine.clock.elapsed() > readUntil) return
         const successes = observed.successes.get(step.request.key) ?? []
         engine.memory.evidence.set(
           step.job.id,
@@ -118,16 +150,30 @@ async function decideAndApply(
     const unreadable = engine.memory.health.sourceError !== null
     // Time passes in between: what was readable a moment ago when this began may be old by now.
     if (starts && isOld(engine) && !(unreadable && accepted.state.frozen !== null)) {
-      accepted = whileReadable(engine, unreadable ? accepted : await lookAtRepository(engine, facts, nudges))
+      accepted = whileReadable(engine, unreadable ? accepted : await lookAround(engine, facts, nudges))
       continue
     }
     await keepWaiting(engine, steps)
     await someAtOnce(steps, (step) => applySafely(engine, facts, accepted, step))
+    // There is more to read.
+    if (gathers.length > 0 && engine.clock.elapsed() > readUntil) return null
     // Most passes only keep jobs waiting: a crowd is not read once more to see that nothing moved.
     if (!steps.some(mayMove)) return nextDue(engine, withReasons(observed.jobs, steps), [...observed.runs.values()].flat())
     const { jobs, runs } = await engine.store.unit('jobs.open', openJobs)
     return statuses(observed.jobs) === statuses(jobs) ? nextDue(engine, jobs, runs) : null
   }
+}
+
+/** Jobs whose facts are to be read, in the order in which they are. */
+function byUrgency(steps: readonly PlannedStep[], observed: Observed): GatherStep[] {
+  const gathers = steps.filter((step) => step.kind === 'gather')
+  return gathers.sort((a, b) => urgency(a, observed) - urgency(b, observed))
+}
+
+/** 0: something rests on it in this pass. 1: nothing is known of it yet. 2: its facts may have changed. */
+function urgency({ fresh, job }: GatherStep, { evidence }: Observed): number {
+  if (!evidence.has(job.id)) return 1
+  return fresh ? 0 : 2
 }
 
 /** A limiter costs more than most passes have to do, so it is made for those that need it. */
