@@ -23,7 +23,7 @@ const MAX_LAG_MS = 5 * SECOND_MS
 /** Can this controller do its work: does the store take writes, was the config read, does the loop still turn, and in time? Details name no internals. */
 export async function readiness({ views, live, clock, lagMs }: Omit<Sources, 'title'>): Promise<Readiness> {
   const health = live.health()
-  // A first pass asks about every open job, and may take long; that the loop got anywhere, the config check tells.
+  // A first pass has much to read, and may take long; that the loop got anywhere, the config check tells.
   const age = clock.now() - (health.lastTickAt ?? health.startedAt)
   const turning = age <= Math.max(STALE_POLLS * health.pollMs, MIN_STALE_MS)
   const lag = lagMs?.() ?? 0
