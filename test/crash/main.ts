@@ -1,11 +1,11 @@
 import { spawnSync } from 'node:child_process'
 import { createServer } from 'node:net'
-import { parseArgs } from 'node:util'
 import { verifyChain } from '../../controller/audit/chain.ts'
 import { SECOND_MS } from '../../controller/clock.ts'
 import { isTerminal, type Job } from '../../controller/jobs/job.ts'
 import type { OpenStore } from '../../controller/store/open-store.ts'
 import { githubSender } from '../../controller/webhooks/github.ts'
+import { readOptions } from '../options.ts'
 import { CONFIG_REPO, environmentFile, requestFile, SHOP_PROJECT, SHOP_REPO } from '../scenarios/config-files.ts'
 import { beginLife, type Life } from '../scenarios/crash-life.ts'
 import { openScene, type Scene, WEBHOOK_SECRET } from '../scenarios/scene.ts'
@@ -39,19 +39,12 @@ const MOST_LOADS = 7
 /** No trigger call can be under way for longer; an intent without a run is given up after it. */
 const PAST_SEND_DEADLINE_MS = 20 * SECOND_MS
 
-const { values } = parseArgs({
-  options: {
-    kills: { type: 'string' },
-    database: { type: 'string', default: 'sqlite' },
-    seed: { type: 'string' },
-    jobs: { type: 'string' },
-    help: { type: 'boolean' },
-  },
+const values = readOptions(USAGE, {
+  kills: { type: 'string' },
+  database: { type: 'string', default: 'sqlite' },
+  seed: { type: 'string' },
+  jobs: { type: 'string' },
 })
-if (values.help) {
-  process.stdout.write(USAGE)
-  process.exit(0)
-}
 const wanted = Number(values.kills ?? 1_000)
 const seed = Number(values.seed ?? Date.now() % 1_000_000)
 const history = Number(values.jobs ?? 0)

@@ -1,27 +1,26 @@
-import { parseArgs } from 'node:util'
 import { killWhenStuck } from '../../controller/event-loop.ts'
+import { readOptions } from '../options.ts'
 import { type Budget, run, type Totals } from './campaign.ts'
 import { CAMPAIGNS } from './campaigns.ts'
 
-/**
- * Hostile input at everything that reads what others wrote.
- *
- *   npm run fuzz                          ten seconds each, with a seed of today
- *   npm run fuzz -- --seconds 60 --campaign yaml --campaign refs
- *   npm run fuzz -- --ci                  two seconds each
- *   npm run fuzz -- --campaign webhooks --campaign callbacks --inputs 100000     so many for each sender, and for pipelines
- *   npm run fuzz -- --nightly             the whole number of inputs
- *   npm run fuzz -- --campaign refs --seed 123 --inputs 250     the batch that failed, again
- */
-const { values } = parseArgs({
-  options: {
-    seconds: { type: 'string' },
-    inputs: { type: 'string' },
-    seed: { type: 'string' },
-    campaign: { type: 'string', multiple: true },
-    ci: { type: 'boolean' },
-    nightly: { type: 'boolean' },
-  },
+const USAGE = `Hostile input at everything that reads what others wrote.
+
+  npm run fuzz                          ten seconds each, with a seed of today
+  npm run fuzz -- --seconds 60 --campaign yaml --campaign refs
+  npm run fuzz -- --ci                  two seconds each
+  npm run fuzz -- --campaign webhooks --campaign callbacks --inputs 100000     so many for each sender, and for pipelines
+  npm run fuzz -- --nightly             the whole number of inputs
+  npm run fuzz -- --campaign refs --seed 123 --inputs 250     the batch that failed, again
+
+Campaigns: ${CAMPAIGNS.map(({ name }) => name).join(', ')}
+`
+const values = readOptions(USAGE, {
+  seconds: { type: 'string' },
+  inputs: { type: 'string' },
+  seed: { type: 'string' },
+  campaign: { type: 'string', multiple: true },
+  ci: { type: 'boolean' },
+  nightly: { type: 'boolean' },
 })
 /** Growth beyond this is a leak. */
 const MAX_GROWTH_MIB = 50
@@ -32,7 +31,10 @@ const seed = values.seed === undefined ? Date.now() % 2_000_000_000 : Number(val
 const chosen = CAMPAIGNS.filter(
   ({ name }) => values.campaign?.some((wanted) => wanted === name || name.startsWith(`${wanted}:`)) ?? true,
 )
-if (chosen.length === 0) throw new Error(`there is ${CAMPAIGNS.map(({ name }) => name).join(', ')}`)
+if (chosen.length === 0) {
+  process.stderr.write(`There is no such campaign, only: ${CAMPAIGNS.map(({ name }) => name).join(', ')}\n`)
+  process.exit(2)
+}
 
 function budgetOf(nightly: number): Budget {
   if (values.inputs !== undefined) return { inputs: Number(values.inputs) }

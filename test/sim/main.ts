@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
+import { readOptions } from '../options.ts'
 import { type BatchOptions, runBatch } from './batch.ts'
 import { replayedChoices } from './choices.ts'
 import { runCi } from './ci.ts'
@@ -22,26 +22,24 @@ const USAGE = `npm run sim -- [options]
   --ci            on all tiers: 50,000 on memory, 1,000 on SQLite, 100 on PostgreSQL, in at most 350 seconds;
                   with --histories N another number on memory and as much less on the others, with --seconds T in T seconds
   --mutants       plant known bugs, one at a time; each must be caught in 60 seconds of processor time
-  --only TEXT     only the mutants with this in their name`
+  --only TEXT     only the mutants with this in their name
+`
 
 const PROGRAM = fileURLToPath(import.meta.url)
 const DAY_MS = 86_400_000
 
-const { values } = parseArgs({
-  options: {
-    histories: { type: 'string' },
-    seed: { type: 'string' },
-    seconds: { type: 'string' },
-    tier: { type: 'string', default: 'memory' },
-    workers: { type: 'string', default: String(availableParallelism()) },
-    controllers: { type: 'string', default: '' },
-    replay: { type: 'string' },
-    ci: { type: 'boolean', default: false },
-    mutants: { type: 'boolean', default: false },
-    only: { type: 'string', default: '' },
-    batch: { type: 'string' },
-    help: { type: 'boolean', default: false },
-  },
+const values = readOptions(USAGE, {
+  histories: { type: 'string' },
+  seed: { type: 'string' },
+  seconds: { type: 'string' },
+  tier: { type: 'string', default: 'memory' },
+  workers: { type: 'string', default: String(availableParallelism()) },
+  controllers: { type: 'string', default: '' },
+  replay: { type: 'string' },
+  ci: { type: 'boolean', default: false },
+  mutants: { type: 'boolean', default: false },
+  only: { type: 'string', default: '' },
+  batch: { type: 'string' },
 })
 
 process.exitCode = await run()
@@ -58,9 +56,9 @@ async function run(): Promise<number> {
   if (values.mutants) return runMutants({ only: values.only, workers, seconds: seconds ?? 60, write })
   if (values.ci) return runCi({ program: PROGRAM, seed, workers, histories, seconds, write })
   const tier = TIERS.find((name) => name === values.tier)
-  if (values.help || tier === undefined) {
-    write(USAGE)
-    return values.help ? 0 : 2
+  if (tier === undefined) {
+    process.stderr.write(USAGE)
+    return 2
   }
   const controllers = values.controllers === '' ? null : Number(values.controllers)
   const told = await runTier({
