@@ -4,6 +4,7 @@ import { tallyReviews } from '../approvals/tally-reviews.ts'
 import { type Instant, SECOND_MS } from '../clock.ts'
 import type { DeployRequest, DesiredState, Environment, Project, Ref } from '../model/desired-state.ts'
 import type { CommitSha, PersonId } from '../model/names.ts'
+import { traitsOf } from '../model/provider-traits.ts'
 import type { Reason } from '../model/reason.ts'
 import { personOf } from '../model/roles.ts'
 import type { Decision, Fact, GateName } from '../policy/decision.ts'
@@ -61,6 +62,7 @@ export function decide(input: DecideInput): Decided {
     requester,
     target,
     tally,
+    reviewsClosed: takesNoReview(evidence.origin, input.config.provider),
     ref: evidence.ref,
     ci: evidence.ci ?? (environment.policy.requireCiSuccess ? notRead<CiEvidence>(now, 'CI results were not read yet') : null),
     successes: input.successes,
@@ -165,6 +167,11 @@ function tallyFact(
     now: input.now,
   })
   return { known: true, at: origin.at, value }
+}
+
+function takesNoReview(origin: Fact<RequestOrigin>, provider: string | null): boolean {
+  if (provider === null || !origin.known || origin.value.kind !== 'pull_request') return false
+  return origin.value.facts.state === 'merged' && traitsOf(provider).closesReviews === true
 }
 
 function notRead<T>(at: Instant, why: string): Fact<T> {

@@ -13,6 +13,8 @@ export interface ProviderTraits {
   ciApps: readonly string[]
   /** False where a run cannot be stopped from outside, so that one over its time keeps its lock until it ends. */
   stopsRuns: boolean
+  /** A pull request takes no review once it is merged. */
+  closesReviews?: true
 }
 
 const WORKFLOW = { allowed: 'the file of a workflow, e.g. `deploy.yml`', example: 'deploy.yml' }
@@ -37,8 +39,8 @@ const PROVIDER_TRAITS: Readonly<Record<ProviderName, ProviderTraits>> = {
     ciApps: ['bitbucket-pipelines'],
     stopsRuns: true,
   },
-  gitea: { selector: { ...WORKFLOW, pattern: OF_GITEA }, ciApps: ['gitea-actions'], stopsRuns: false },
-  forgejo: { selector: { ...WORKFLOW, pattern: OF_GITEA }, ciApps: ['forgejo-actions'], stopsRuns: true },
+  gitea: { selector: { ...WORKFLOW, pattern: OF_GITEA }, ciApps: ['gitea-actions'], stopsRuns: false, closesReviews: true },
+  forgejo: { selector: { ...WORKFLOW, pattern: OF_GITEA }, ciApps: ['forgejo-actions'], stopsRuns: true, closesReviews: true },
   jenkins: {
     selector: { pattern: PATH, allowed: 'a job with its folders, e.g. `shop/deploy`', example: 'shop/deploy' },
     ciApps: [],

@@ -54,6 +54,8 @@ export interface PolicyFacts {
   ci: Fact<CiEvidence> | null
   /** Null when the policy asks for no approval. */
   tally: Fact<Tally> | null
+  /** The pull request takes no review any more, so what it lacks can only be had by another one. */
+  reviewsClosed: boolean
   /** Successful deploys and rollbacks of this environment, newest first. */
   successes: readonly Success[]
   /** Did this commit succeed in `environment.promoteFrom`? Null when there is no such rule. */

@@ -58,6 +58,30 @@ function gateOf(gate: GateName, overrides: Partial<DecideInput>, desired?: Desir
   return decide(input(overrides, desired)).decision.gates.find((result) => result.gate === gate)!
 }
 
+describe('a merged request that lacks approvals', () => {
+  function lacking(provider: string, state: 'open' | 'merged') {
+    const accounts = (id: string) => new Map([[provider, { login: id, id: accountId(id) }]])
+    const people = new Map([...approved.people].map(([id, one]) => [id, { ...one, accounts: accounts(id) }]))
+    const author = { provider, login: ALICE, id: accountId(ALICE), kind: 'user' } as const
+    const content = { blobAt: new Map() }
+    const origin = from({ kind: 'pull_request', facts: pull({ state, author }), content, changesRules: false })
+    const config = { provider, branch: 'main', frozen: null }
+    return gateOf('approval', { ...origin, config }, { ...approved, people }).reason!
+  }
+
+  it('names who can still approve it', () => {
+    expect(lacking('github', 'merged')).toMatchObject({ code: 'approval_missing', text: expect.stringContaining('can approve') })
+  })
+
+  it.each(['gitea', 'forgejo'])('says on %s, which takes no review then, that it has to be asked for anew', (provider) => {
+    const reason = lacking(provider, 'merged')
+    expect(reason).toMatchObject({ code: 'approval_missing', text: expect.stringContaining('takes no review any more') })
+    expect(reason.text).not.toContain('can approve')
+    expect(reason.action?.text).toContain('add a new one')
+    expect(lacking(provider, 'open').text).toContain('can approve')
+  })
+})
+
 describe('what a request asks to run', () => {
   it('is the ref that it names, also for a rollback', () => {
     expect(targetOf(request, [])).toBe(request.ref)

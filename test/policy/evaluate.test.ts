@@ -491,6 +491,15 @@ describe('require_approval and approvals_required', () => {
     ],
   ])
 
+  it('names nobody to ask where a merged pull request takes no review', () => {
+    const few = evaluate(policyFacts({ reviewsClosed: true, tally: tally({ approvers: [BOB], eligible: [CAROL, DAVE] }) }))
+    expect(few.reason?.text).toBe('1 of 2 approvals; the pull request is merged and takes no review any more.')
+    const objected = evaluate(policyFacts({ reviewsClosed: true, tally: tally({ objectors: [DAVE] }) }))
+    expect(objected.reason?.text).toBe('dave asked for changes; the pull request is merged and takes no review any more.')
+    for (const { reason } of [few, objected]) expect(reason?.action?.text).toContain('add a new one')
+    expect(evaluate(policyFacts({ reviewsClosed: true })).verdict).toBe('allow')
+  })
+
   it('names who approved and who still can', () => {
     const { reason } = evaluate(policyFacts({ tally: tally({ approvers: [BOB], eligible: [CAROL, DAVE] }) }))
     expect(reason).toMatchObject({

@@ -351,6 +351,7 @@ export function policyFacts(overrides: FactsOverrides = {}): PolicyFacts {
     ref: resolved(),
     ci: ciEvidence(),
     tally: tally(),
+    reviewsClosed: false,
     successes: [],
     promoted: null,
     lock: { holder: null, aheadInQueue: [] },

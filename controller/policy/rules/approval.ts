@@ -33,23 +33,26 @@ function judge(facts: PolicyFacts, needed: number, tally: Tally): Answer {
   // An objector may still come round.
   const possible = new Set([...approvers, ...tally.eligible, ...tally.objectors]).size
   if (possible < needed) return impossible(facts, sight, needed, possible)
+  const closed = facts.reviewsClosed && 'the pull request is merged and takes no review any more'
   if (tally.objectors.length > 0) {
     return wait(facts, sight, {
       code: 'approval_missing',
-      text: `${allOf(tally.objectors)} asked for changes.`,
+      text: `${allOf(tally.objectors)} asked for changes${closed ? `; ${closed}` : ''}.`,
       waitingFor: tally.objectors.map(undone),
-      action: `Settle it with ${allOf(tally.objectors)}, who can approve or have the review dismissed.`,
+      action: closed ? ASK_ANEW : `Settle it with ${allOf(tally.objectors)}, who can approve or have the review dismissed.`,
     })
   }
   if (approvers.length >= needed) return allow(sight)
   const others = tally.eligible.filter((person) => !approvers.includes(person))
   return wait(facts, sight, {
     code: 'approval_missing',
-    text: `${approvers.length} of ${counted(needed, 'approval')}; ${anyOf(others)} can approve.`,
+    text: `${approvers.length} of ${counted(needed, 'approval')}; ${closed || `${anyOf(others)} can approve`}.`,
     waitingFor: [...approvers.map((ref): WaitingFor => ({ kind: 'person', ref, done: true })), ...others.map(undone)],
-    action: `Ask ${anyOf(others)} to review the pull request.`,
+    action: closed ? ASK_ANEW : `Ask ${anyOf(others)} to review the pull request.`,
   })
 }
+
+const ASK_ANEW = 'Delete this request and add a new one, and have it approved before it is merged.'
 
 function impossible(facts: PolicyFacts, sight: Sight, needed: number, possible: number): Answer {
   const defect = facts.desired.closed[0]
