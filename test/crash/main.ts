@@ -30,8 +30,8 @@ const UNITS = ['config.accept', 'job.start', 'run.record', 'run.adopt', 'run.obs
 const STEPS = [...UNITS.flatMap((unit) => [`in ${unit}`, `after ${unit}`]), 'before start', 'after start']
 const ENVIRONMENTS = Array.from({ length: 12 }, (_, each) => `load-${each}`)
 const REQUESTS_A_MERGE = 4
-/** More than this at once only makes every life the same. */
-const MOST_OPEN = 60
+/** Each life asks about every one of them before it starts any: with many more it would be killed over that, again and again. */
+const MOST_OPEN = 24
 /** A step that does not come by itself is not waited for any longer. */
 const LONGEST_LIFE_MS = 4 * SECOND_MS
 /** Ready in so many times of what it takes to load the program: on a machine of three times that, a limit in seconds says nothing. */
