@@ -24,7 +24,7 @@ export type PastRun =
   | { found: true; run: RunHandle; others: readonly RunHandle[]; seen: RunObservation }
   /**
    * `broughtAt`: when the config branch got the request. `shows`: a run from before the job was accepted would be on the list by now.
-   * `doubt`: why not finding a run proves nothing; null when it does.
+   * `doubt`: why not finding a run proves nothing; null when it does, or where no proof is asked for.
    */
   | { found: false; broughtAt: Instant; shows: boolean; doubt: string | null }
 

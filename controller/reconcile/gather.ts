@@ -62,6 +62,7 @@ async function pastOf(
   // Without a pipeline there is nothing to ask, and nothing to start either.
   if (memory.witnessed.has(job.id) || project === undefined || selector === undefined) return null
   if (!origin.known) return { known: false, why: origin.why, at: origin.at }
+  const bootstrapped = memory.accepted === null || job.acceptedCommit === memory.accepted.state.bootstrapCommit
   const past = await fact(engine, `runs of this job at ${project.integration.repoFullName}`, async () => {
     const at = clock.now()
     const shows = wouldShow(engine, job, at)
@@ -74,11 +75,11 @@ async function pastOf(
     const [run, ...others] = await provider.find(query)
     const value: PastRun =
       run === undefined
-        ? { found: false, broughtAt, shows, doubt: await provider.doubt(query) }
+        ? // Asked of jobs that are older than the records alone, since most providers read the same list once more for it.
+          { found: false, broughtAt, shows, doubt: bootstrapped ? await provider.doubt(query) : null }
         : { found: true, run, others, seen: await provider.observe({ externalId: run.externalId, selector }) }
     return { value, at }
   })
-  const bootstrapped = job.acceptedCommit === memory.accepted?.state.bootstrapCommit
   if (past.known && !past.value.found && (!bootstrapped || isProof(desired, past.value, past.at))) memory.witnessed.add(job.id)
   return past
 }

@@ -23,7 +23,15 @@ describe('a crowd of waiting jobs, after a restart', () => {
       },
     })
     const { pipeline, engine, clock } = bench
-    const { observe } = pipeline
+    const { observe, find, doubt } = pipeline
+    pipeline.find = (query) => {
+      asked.push('runs of a job')
+      return find(query)
+    }
+    pipeline.doubt = (query) => {
+      asked.push('the same list again')
+      return doubt(query)
+    }
     pipeline.observe = async (run) => {
       asked.push('run')
       return observe(run)
@@ -88,5 +96,16 @@ describe('a crowd of waiting jobs, after a restart', () => {
     expect(await read()).toBe(CROWD.length + 1)
     expect(await bench.job(CROWD[0]!)).toMatchObject({ status: 'running' })
     expect(bench.pipeline.started).toHaveLength(2)
+  })
+
+  it('has the runs of each job asked for once', async () => {
+    bench.pipeline.refFault = new TransientFault('503')
+    merge(FIRST, ...CROWD)
+    await bench.tick()
+    bench.restart()
+    asked = []
+    for (let pass = 0; pass < 20; pass++) await bench.tick()
+    expect(asked.filter((what) => what === 'runs of a job')).toHaveLength(CROWD.length + 1)
+    expect(asked).not.toContain('the same list again')
   })
 })
