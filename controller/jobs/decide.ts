@@ -106,12 +106,20 @@ function currentPin(input: DecideInput, project: Project, environment: Environme
   if (!ref.known || !ref.value.found || !origin.known) return input.pin
   const sha = ref.value.sha
   const digest = subjectDigest({ request: input.request, sha, environment, project })
-  const onShow = [input.pin, input.evidence.shown].find((pin) => pin?.digest === digest)
+  const onShow = [input.pin, shownSince(input)].find((pin) => pin?.digest === digest)
   if (onShow) return onShow
   if (origin.value.kind !== 'pull_request') return { digest, sha, since: input.now }
   // Reviews carry the host's time, so the subject's age must be told by the same clock, moved on to the present moment. Hosts
   // cut times to whole seconds: the latest moment that it may have been, so that no review of something else is in doubt.
   return { digest, sha, since: origin.value.facts.hostTime + SECOND_MS + Math.max(input.now - origin.at, 0) }
+}
+
+/**
+ * What the pull request showed at its merge; null once something else was on show after that. A ref that comes back to it must
+ * not bring back its age: what was approved in between was something else.
+ */
+function shownSince({ pin, evidence: { shown } }: DecideInput): SubjectPin | null {
+  return shown !== null && pin !== null && shown.since <= pin.since ? null : shown
 }
 
 function requesterOf(desired: DesiredState, origin: Fact<RequestOrigin>): { person: PersonId | null; label: string | null } {

@@ -244,6 +244,8 @@ describe('a promotion', () => {
 })
 
 describe('the subject on show', () => {
+  const elsewhere = () => decide(input({ evidence: evidence({ ref: resolved({ sha: OTHER_SHA }) }) })).pin!
+
   it('stays while the ref cannot be read, and begins anew with another commit', () => {
     const first = decide(input()).pin!
     const pin = { ...first, since: NOW - DAY_MS }
@@ -251,6 +253,21 @@ describe('the subject on show', () => {
     const moved = decide(input({ pin, evidence: evidence({ ref: resolved({ sha: OTHER_SHA }) }) }))
     expect(moved).toMatchObject({ pinChanged: true, pin: { sha: OTHER_SHA } })
     expect(moved.pin!.since).toBeGreaterThan(NOW - DAY_MS)
+  })
+
+  it('is what the pull request showed before the merge, as old as that, while nothing else was on show since', () => {
+    const shown = { ...decide(input()).pin!, since: NOW - DAY_MS }
+    expect(decide(input({ evidence: evidence({ shown }) })).pin).toEqual(shown)
+    const other = { ...elsewhere(), since: NOW - 2 * DAY_MS }
+    expect(decide(input({ pin: other, evidence: evidence({ shown }) })).pin).toEqual(shown)
+  })
+
+  it('begins anew when a ref comes back to where it was before the merge: what was approved meanwhile was something else', () => {
+    const shown = { ...decide(input()).pin!, since: NOW - DAY_MS }
+    const meanwhile = { ...elsewhere(), since: NOW - HOUR_MS }
+    const back = decide(input({ pin: meanwhile, evidence: evidence({ shown }) }))
+    expect(back).toMatchObject({ pinChanged: true, pin: { sha: SHA } })
+    expect(back.pin!.since).toBeGreaterThanOrEqual(NOW)
   })
 
   it('is nothing before the host has answered, whose clock alone tells since when', () => {

@@ -100,6 +100,26 @@ describe('row 18: a tag that moves', () => {
     await withdraw(request)
   })
 
+  it('voids what was approved while it was elsewhere when it comes back to what was on show before the merge', async () => {
+    const evil = await scene.forge.commit(SHOP_REPO, 'main', { VERSION: 'v1.8.3\n' }, { as: 'mallory' })
+    await scene.forge.createTag(SHOP_REPO, 'v1.8.3', evil, { as: 'mallory', message: 'v1.8.3' })
+    const request = proposal(scene, 'v1.8.3')
+    await request.open(requestFile('tag: v1.8.3'))
+    await request.merge()
+    await request.waits('ci_missing')
+    const sound = await scene.forge.commit(SHOP_REPO, 'main', { VERSION: 'sound\n' }, { as: 'alice' })
+    await scene.forge.moveTag(SHOP_REPO, 'v1.8.3', sound, { as: 'mallory', message: 'v1.8.3' })
+    await poll(scene)
+    await request.approve('bob', 'carol')
+    await poll(scene)
+    expect(reviewsOf(await request.waits('ci_missing'))).toEqual(['bob counted', 'carol counted'])
+    scene.clock.advance(2 * SECOND_MS)
+    green(scene.forge, evil)
+    await scene.forge.moveTag(SHOP_REPO, 'v1.8.3', evil, { as: 'mallory', message: 'v1.8.3' })
+    expect(reviewsOf(await afterNextLook(request))).toEqual(['bob before_pin', 'carol before_pin'])
+    await withdraw(request)
+  })
+
   async function afterNextLook(request: Proposal): Promise<Job> {
     await poll(scene)
     return request.waits('approval_missing')
