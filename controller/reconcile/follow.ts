@@ -78,26 +78,38 @@ export function pipelineOf(
   job: Job,
   run: Run,
 ): { provider: PipelineProvider; selector: PipelineSelector } {
-  const project = accepted.desired.projects.get(job.project) ?? projectThen(job, run)
+  const project = projectThen(job, run, accepted.desired.projects.get(job.project) ?? null)
   if (project === null)
     throw new RefusedFault(`The config repository does not tell where ${job.project} runs, so its run cannot be asked about.`)
-  const integration = { ...project.integration, provider: run.provider, repoFullName: run.repoFullName }
-  const workflowRef = integration.pipelines.get(job.environment)?.workflowRef ?? null
-  return { provider: engine.connections.pipeline({ ...project, integration }), selector: { selector: run.selector, workflowRef } }
+  const workflowRef = project.integration.pipelines.get(job.environment)?.workflowRef ?? null
+  return { provider: engine.connections.pipeline(project), selector: { selector: run.selector, workflowRef } }
 }
 
-/** What is needed of a project to follow a run of it, as it was when the run began. */
-function projectThen({ project: name, environment }: Job, { provider, repoFullName, selector, connection }: Run): Project | null {
-  if (connection === null) return null
+/**
+ * What is needed of a project to follow a run of it, as it was when the run began: by another branch or address the provider
+ * would say that there is no such run, and its lock would be freed. Only a credential for the same place may be a newer one.
+ */
+function projectThen({ project: name, environment }: Job, run: Run, now: Project | null): Project | null {
+  const { provider, repoFullName, selector, connection } = run
+  if (connection === null) {
+    if (now?.integration.provider !== provider) return null
+    return { ...now, integration: { ...now.integration, repoFullName } }
+  }
+  const then = connection.integration
+  const isThere =
+    now?.integration.provider === provider &&
+    now.integration.apiUrl === then.apiUrl &&
+    now.integration.repoFullName === repoFullName
   return {
     name,
     description: '',
     active: false,
     owner: '',
     integration: {
-      ...connection.integration,
+      ...then,
       provider,
       repoFullName,
+      credentialRef: isThere ? now.integration.credentialRef : then.credentialRef,
       pipelines: new Map([[environment, { selector, workflowRef: connection.workflowRef }]]),
       webhookSecretRef: null,
       ci: { requiredChecks: [], apps: [] },

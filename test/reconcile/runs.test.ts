@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { MINUTE_MS } from '../../controller/clock.ts'
 import { RefusedFault, TransientFault } from '../../controller/errors.ts'
-import { requestFile } from '../scenarios/config-files.ts'
+import type { ProjectIntegration } from '../../controller/model/desired-state.ts'
+import { requestFile, SHOP_PROJECT } from '../scenarios/config-files.ts'
 import { type Bench, openBench } from './bench.ts'
 
 const REQUEST = 'requests/shop/stage/2026-11-18-develop.yaml'
@@ -95,6 +96,74 @@ describe('a run at a provider that is in trouble', () => {
     bench.pipeline.fault = null
     await runFor(MINUTE_MS)
     expect(await bench.job(REQUEST)).toMatchObject({ status: 'running', reason: { code: 'cancel_pending' } })
+  })
+})
+
+describe('a run whose project is changed while it is under way', () => {
+  const PROJECT = 'projects/shop/project.yaml'
+  let bench: Bench
+  let asked: ProjectIntegration[]
+  let workflowRefs: (string | null)[]
+  beforeEach(async () => {
+    bench = await openBench()
+    bench.commit({ [REQUEST]: requestFile('branch: develop') })
+    await bench.tick()
+    await bench.tick()
+    expect(await bench.run(REQUEST)).toMatchObject({ state: 'started' })
+    asked = []
+    workflowRefs = []
+    bench.engine.connections.pipeline = ({ integration }) => {
+      asked.push(integration)
+      return {
+        ...bench.pipeline,
+        observe({ externalId, selector }) {
+          workflowRefs.push(selector.workflowRef)
+          return bench.pipeline.observe({ externalId, selector })
+        },
+      }
+    }
+  })
+  afterEach(() => bench.close())
+
+  async function changed(project: string): Promise<void> {
+    bench.commit({ [PROJECT]: project })
+    bench.clock.at += MINUTE_MS
+    await bench.tick()
+    expect(bench.engine.memory.desired!.projects.get('shop')).toBeDefined()
+    expect(asked).not.toEqual([])
+  }
+
+  const there = { provider: 'github', apiUrl: null, repoFullName: 'acme/shop', defaultBranch: 'main', credentialRef: null }
+
+  it.each([
+    ['another default branch', SHOP_PROJECT.replace('default_branch: main', 'default_branch: trunk')],
+    [
+      'another branch for its definition',
+      SHOP_PROJECT.replace('stage: deploy.yml', 'stage: { selector: deploy.yml, workflow_ref: trunk }'),
+    ],
+    ['another address', SHOP_PROJECT.replace('  repo_full', '  api_url: https://git.acme.example/api/v3\n  repo_full')],
+    [
+      'another repository, with a credential for that',
+      SHOP_PROJECT.replace('acme/shop', 'newco/shop\n  credential_ref: env:DRAVEN_SECRET_NEWCO'),
+    ],
+    [
+      'another provider, with a credential for that',
+      SHOP_PROJECT.replace(
+        'provider: github',
+        'provider: jenkins\n  api_url: https://ci.acme.example\n  credential_ref: env:DRAVEN_SECRET_CI',
+      )
+        .replaceAll(': deploy.yml', ': shop-deploy')
+        .replace('  prod: shop-deploy\n', '  prod: shop-deploy\n  code: { provider: github }\n'),
+    ],
+  ])('to %s is looked for where it began', async (_, project) => {
+    await changed(project)
+    for (const integration of asked) expect(integration).toMatchObject(there)
+    expect(new Set(workflowRefs)).toEqual(new Set([null]))
+  })
+
+  it('to a newer credential for the same place is asked about with that', async () => {
+    await changed(SHOP_PROJECT.replace('  repo_full', '  credential_ref: env:DRAVEN_SECRET_NEWER\n  repo_full'))
+    expect(asked.at(-1)).toMatchObject({ ...there, credentialRef: 'env:DRAVEN_SECRET_NEWER' })
   })
 })
 
