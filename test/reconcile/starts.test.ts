@@ -1,0 +1,42 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { MINUTE_MS } from '../../controller/clock.ts'
+import type { RunObservation } from '../../controller/jobs/executor.ts'
+import { environmentFile, requestFile } from '../scenarios/config-files.ts'
+import { type Bench, openBench } from './bench.ts'
+
+const FIRST = 'requests/shop/stage/2026-11-18-develop.yaml'
+const SUCCESS: RunObservation = { state: 'success', externalAttempt: 1, url: null, detail: null }
+
+let bench: Bench
+afterEach(() => bench.close())
+
+async function passes(times: number): Promise<void> {
+  for (let pass = 0; pass < times; pass++) {
+    bench.clock.at += MINUTE_MS / 2
+    await bench.tick()
+  }
+}
+
+describe('a job whose commit succeeded where it must come first', () => {
+  const NEXT = 'requests/shop/demo/2026-11-18-develop.yaml'
+
+  beforeEach(async () => {
+    bench = await openBench({
+      files: { 'projects/shop/environments/demo.yaml': environmentFile('stage', 'promote_from: stage\n') },
+    })
+    bench.pipeline.seen = SUCCESS
+    bench.commit({ [FIRST]: requestFile('branch: develop') })
+    await passes(3)
+    expect(await bench.job(FIRST)).toMatchObject({ status: 'success' })
+  })
+
+  it.each([
+    ['is broken', 'kind: [\n'],
+    ['has a policy that is not there', environmentFile('nowhere')],
+  ])('starts also when that environment %s meanwhile', async (_, stage) => {
+    bench.commit({ 'projects/shop/environments/stage.yaml': stage, [NEXT]: requestFile('branch: develop') })
+    await passes(4)
+    expect(await bench.job(NEXT)).toMatchObject({ status: 'success' })
+    expect(bench.pipeline.started).toHaveLength(2)
+  })
+})
