@@ -23,6 +23,7 @@ export function planQueue(
   const steps: PlannedStep[] = []
   const ahead: JobId[] = []
   const unsettled = jobs.find((job) => mayRunUnseen(observed, job))
+  const holder = holderOf(observed, jobs[0]!)
   for (const job of jobs) {
     const request = desired.requests.get(job.requestPath)
     const gone = request === undefined ? requestGone(desired, job, now) : environmentGone(desired, request, now)
@@ -33,7 +34,7 @@ export function planQueue(
       continue
     }
     const exclusive = takesLock(desired, request)
-    const lock = exclusive ? (observed.locks.get(lockKey(job.key)) ?? null) : null
+    const lock = exclusive ? holder : null
     const evidence = observed.evidence.get(job.id)
     const look = attention(job, request, evidence, observed, timing, now)
     if (evidence === undefined || look !== 'none') {
@@ -68,6 +69,17 @@ export function planQueue(
 }
 
 /**
+ * Whose turn it is on an exclusive environment. A run that began while its environment was not exclusive has no lock, and is
+ * waited for all the same. Only here: by one set of rules all take locks or none does, and a start rests on the rules of its plan.
+ */
+function holderOf({ locks, jobs }: Observed, { key }: Job): Lock | null {
+  const lock = locks.get(lockKey(key))
+  if (lock !== undefined) return lock
+  const runs = jobs.find((job) => job.key === key && job.status === 'running' && job.type !== 'dry_run')
+  return runs === undefined ? null : { key: lockKey(key), jobId: runs.id, fence: 0, acquiredAt: runs.startedAt! }
+}
+
+/**
  * A job whose request is gone ends, unless a run of it may be alive that nobody saw begin: nobody would follow that run, and
  * another would start beside it. So the provider is asked first, and what it knows is taken over, and then asked to stop.
  */
@@ -86,7 +98,7 @@ function planGone(
   const request = requestThen(job)
   const look = attention(job, request, evidence, observed, timing, now)
   if (evidence === undefined || look !== 'none') return { kind: 'gather', job, request, fresh: look === 'fresh' }
-  const lock = takesLock(desired, request) ? (observed.locks.get(lockKey(job.key)) ?? null) : null
+  const lock = takesLock(desired, request) ? holderOf(observed, job) : null
   const decided = decideJob(desired, observed, now, job, request, evidence, lock, [])
   const unseen = planPast(desired, observed, now, job, request, evidence, decided, lock)
   return unseen?.kind === 'wait' ? { kind: 'stay', job, reason: unseen.reason } : (unseen ?? end)

@@ -66,6 +66,17 @@ describe('the queue of an environment', () => {
     expect(steps(openDesired([first, second]), seen)).toEqual(['r1 gather', 'r2 waits as queued: queue_position'])
   })
 
+  it('holds them back while one runs that began without a lock, and for no dry run', () => {
+    const desired = openDesired([first, second])
+    const beside = (type: 'deploy' | 'dry_run') => {
+      const runner = running(first, { type })
+      const runs = new Map([[runner.id, [runFor(runner, { fence: null, observedAt: NOW })]]])
+      return steps(desired, observed([runner, jobFor(second)], { runs }))
+    }
+    expect(beside('deploy')).toEqual(['r2 waits as queued: lock_held'])
+    expect(beside('dry_run')).toEqual(['r2 start'])
+  })
+
   it('starts every job at once where the environment takes no lock', () => {
     const free = environment({ policy: policy(), lockStrategy: 'none' })
     const jobs = [jobFor(first), jobFor(second)]

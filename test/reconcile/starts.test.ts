@@ -40,3 +40,30 @@ describe('a job whose commit succeeded where it must come first', () => {
     expect(bench.pipeline.started).toHaveLength(2)
   })
 })
+
+describe('an environment that becomes exclusive while a run without a lock is under way', () => {
+  const STAGE = 'projects/shop/environments/stage.yaml'
+  const SECOND = FIRST.replace('develop', 'again')
+
+  it('takes the next job when that run is over, and says what it waits for', async () => {
+    bench = await openBench({ files: { [STAGE]: environmentFile('stage').replace('exclusive', 'none') } })
+    bench.commit({ [FIRST]: requestFile('branch: develop') })
+    await passes(2)
+    expect(await bench.job(FIRST)).toMatchObject({ status: 'running' })
+    expect(await bench.lockHeld()).toBe(false)
+
+    bench.commit({ [STAGE]: environmentFile('stage'), [SECOND]: requestFile('branch: develop') })
+    await passes(4)
+    const { id } = await bench.job(FIRST)
+    expect(await bench.job(SECOND)).toMatchObject({
+      status: 'queued',
+      reason: { code: 'lock_held', waitingFor: [{ kind: 'lock', ref: id, done: false }] },
+    })
+    expect(bench.pipeline.started).toHaveLength(1)
+
+    bench.pipeline.seen = SUCCESS
+    await passes(4)
+    expect(await bench.job(SECOND)).toMatchObject({ status: 'success' })
+    expect(bench.pipeline.started).toHaveLength(2)
+  })
+})
