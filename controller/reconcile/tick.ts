@@ -124,10 +124,11 @@ function whileReadable(engine: Engine, accepted: AcceptedConfig): AcceptedConfig
 /** When something is due by itself; null when a job moved: then there may be more to do at once. */
 async function decideAndApply(
   engine: Engine,
-  facts: TickFacts,
+  known: TickFacts,
   lookedUp: AcceptedConfig,
   nudges: readonly Nudge[],
 ): Promise<Instant | null> {
+  let facts = known
   let accepted = whileReadable(engine, lookedUp)
   const readUntil = engine.clock.elapsed() + engine.timing.pollMs * READING_SHARE
   for (let round = 0; ; round++) {
@@ -150,7 +151,13 @@ async function decideAndApply(
     const unreadable = engine.memory.health.sourceError !== null
     // Time passes in between: what was readable a moment ago when this began may be old by now.
     if (starts && isOld(engine) && !(unreadable && accepted.state.frozen !== null)) {
+      const { rulesCommit } = accepted.state
       accepted = whileReadable(engine, unreadable ? accepted : await lookAround(engine, facts, nudges))
+      // What was read by other rules may be about another repository.
+      if (accepted.state.rulesCommit !== rulesCommit) {
+        engine.memory.evidence.clear()
+        facts = tickFacts(engine)
+      }
       continue
     }
     await keepWaiting(engine, steps)

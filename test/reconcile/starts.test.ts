@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { MINUTE_MS } from '../../controller/clock.ts'
 import type { RunObservation } from '../../controller/jobs/executor.ts'
-import { environmentFile, requestFile } from '../scenarios/config-files.ts'
-import { type Bench, openBench } from './bench.ts'
+import { commitSha } from '../../controller/model/names.ts'
+import { environmentFile, requestFile, SHOP_PROJECT } from '../scenarios/config-files.ts'
+import { type Bench, openBench, SHA } from './bench.ts'
 
 const FIRST = 'requests/shop/stage/2026-11-18-develop.yaml'
 const SUCCESS: RunObservation = { state: 'success', externalAttempt: 1, url: null, detail: null }
@@ -65,5 +66,29 @@ describe('an environment that becomes exclusive while a run without a lock is un
     await passes(4)
     expect(await bench.job(SECOND)).toMatchObject({ status: 'success' })
     expect(bench.pipeline.started).toHaveLength(2)
+  })
+})
+
+describe('a project that moves to another repository just before a start', () => {
+  const SECOND = FIRST.replace('develop', 'later')
+  const MOVED = commitSha('b'.repeat(40))
+
+  it('has its ref read there, whenever the change of rules is seen', async () => {
+    bench = await openBench()
+    const { refs } = bench.engine.connections
+    bench.engine.connections.refs = (project) => {
+      const old = refs(project)
+      if (project.integration.repoFullName === 'acme/shop') return old
+      return { ...old, resolveRef: async () => ({ found: true, sha: MOVED, reachable: true }) }
+    }
+    bench.engine.timing.pollMs = 30 * MINUTE_MS
+    bench.commit({ [FIRST]: requestFile('branch: develop'), [SECOND]: requestFile('branch: develop') })
+    await passes(4)
+    expect(await bench.job(SECOND)).toMatchObject({ status: 'queued', reason: { code: 'lock_held' } })
+
+    bench.commit({ 'projects/shop/project.yaml': SHOP_PROJECT.replace('acme/shop', 'newco/shop') })
+    bench.pipeline.seen = SUCCESS
+    await passes(4)
+    expect(bench.pipeline.started.map(({ sha }) => sha)).toEqual([SHA, MOVED])
   })
 })
