@@ -1,10 +1,12 @@
 import type { Decided } from '../jobs/decide.ts'
 import { isTerminal, type Job, lockKey } from '../jobs/job.ts'
+import { hasSpoken } from '../jobs/plan-run.ts'
 import type { PlannedStep } from '../jobs/planned-step.ts'
 import type { JobChange, StateTx } from '../jobs/state-store.ts'
 import type { DeployRequest } from '../model/desired-state.ts'
 import { auditJob, changeJob } from './change-job.ts'
 import { type Engine, forgetJob } from './engine.ts'
+import { isThere } from './follow.ts'
 import { tellAboutJob, tellAboutJobs } from './tell.ts'
 
 type Step<Kind extends PlannedStep['kind']> = Extract<PlannedStep, { kind: Kind }>
@@ -50,6 +52,8 @@ export async function applyEnd(engine: Engine, step: Step<'end'>): Promise<void>
   await engine.store.unit('job.end', async (tx) => {
     const current = await tx.jobs.get(job.id)
     if (current === null || isTerminal(current.status) || current.version !== job.version) return
+    // Its pipeline may have been told to go on since it was looked for in vain: then it is there, and keeps its lock.
+    if (run !== null && !hasSpoken(run) && (await isThere(tx, run))) return
     const change: JobChange = {
       status: step.status,
       reason,

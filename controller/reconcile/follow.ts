@@ -42,7 +42,8 @@ export async function follow(
   })
 }
 
-async function isThere(tx: StateTx, { jobId, attempt }: Run): Promise<boolean> {
+/** Has the pipeline of this attempt spoken, as far as the store knows now? */
+export async function isThere(tx: StateTx, { jobId, attempt }: Run): Promise<boolean> {
   return (await tx.runs.of([jobId])).some((run) => run.attempt === attempt && hasSpoken(run))
 }
 

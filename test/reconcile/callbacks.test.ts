@@ -128,6 +128,26 @@ describe('a pipeline that can ask back', () => {
     expect(await bench.job(REQUEST)).toMatchObject({ status: 'failed', reason: { code: 'trigger_outcome_unknown' } })
   })
 
+  it('is not given up when it is told to go on in the very moment in which the search for it ends', async () => {
+    bench.pipeline.outcome = { kind: 'unknown', why: 'timed out' }
+    const offer = await begin()
+    const { store } = bench.engine
+    let answer: CallbackAnswer | null = null
+    bench.engine.store = {
+      async unit(name, work) {
+        if (name === 'job.end' && answer === null) answer = await claim(offer)
+        return store.unit(name, work)
+      },
+    }
+    for (let minute = 0; minute < 15; minute++) {
+      bench.clock.at += MINUTE_MS
+      await bench.tick()
+    }
+    expect(answer).toEqual(GO)
+    expect(await bench.job(REQUEST)).toMatchObject({ status: 'running' })
+    expect(await bench.lockHeld()).toBe(true)
+  })
+
   it('gets no second run beside it when the provider says afterwards that it refused', async () => {
     bench.pipeline.start = async (trigger) => {
       bench.pipeline.started.push(trigger)
