@@ -121,7 +121,8 @@ function queueStep(desired: DesiredState, job: Job, request: DeployRequest, deci
     // The state machine has no way from waiting_approval to running but through the queue.
     return { kind: 'wait', job, request, status: 'queued', decided, reason: readyReason(now) }
   }
-  const reason = keepSince(decision.reason!, job.reason)
+  // What it waits for may be older than itself: a freeze that began last month, a lock that was taken yesterday.
+  const reason = keepSince({ ...decision.reason!, since: now }, job.reason)
   const waitsForApproval = decision.gates.find((gate) => gate.verdict !== 'allow')!.gate === 'approval'
   const expired = expiry(desired, decided, reason, now)
   if (expired !== null) return { kind: 'end', job, run: null, status: 'expired', reason: expired, decided }

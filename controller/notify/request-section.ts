@@ -72,7 +72,9 @@ export function jobUrl(id: string, statusUrl: string): string {
 
 /** Who has the lock and since when: the only wait whose beginning is a fact of its own and not of our looking. */
 function lockHolder({ job, decision, timeZone }: RequestReport, { statusUrl, asOf }: SectionContext): string | null {
-  const reason = job ? job.reason : decision?.gates.find((gate) => gate.gate === 'lock')?.reason
+  const gate = (job ? job.gates : decision?.gates)?.find(({ gate }) => gate === 'lock')?.reason ?? null
+  // A job's own reason is as old as its waiting; the gate's is as old as the lock.
+  const reason = job && (job.reason.code !== 'lock_held' || gate?.code !== 'lock_held') ? job.reason : gate
   const holder = reason?.code === 'lock_held' ? reason.waitingFor.find((one) => one.kind === 'lock' && !one.done) : undefined
   return reason && holder ? `held by job ${jobLink(holder.ref, statusUrl)} since ${when(reason.since, timeZone, asOf)}` : null
 }

@@ -38,9 +38,9 @@ export function unreachableSince(at: number): Partial<Job> {
   return { reason: reasonOf('provider_unreachable', 'no answer', at) }
 }
 
-export function heldBy(job: Job): Observed['locks'] {
+export function heldBy(job: Job, acquiredAt = NOW - MINUTE_MS): Observed['locks'] {
   const key = lockKey(job.key)
-  return new Map([[key, { key, jobId: job.id, fence: 1, acquiredAt: NOW - MINUTE_MS }]])
+  return new Map([[key, { key, jobId: job.id, fence: 1, acquiredAt }]])
 }
 
 /** The commit in force can be read by nobody. */

@@ -12,6 +12,7 @@ import {
   deployWindow,
   environment,
   finding,
+  freeze,
   hold,
   known,
   NOW,
@@ -419,6 +420,23 @@ describe('requests that cannot run', () => {
     const held = openDesired([first], { holds: [hold()] })
     expect(aged(7 * DAY_MS - 1, 'held', held)).toEqual(['r1 waits as queued: held'])
     expect(aged(7 * DAY_MS, 'held', held)).toEqual(['r1 ends expired: queue_expired'])
+  })
+
+  it('wait from when they came, not from when what they wait for began', () => {
+    const late = { reason: reasonOf('approval_missing', 'x', NOW - 6 * DAY_MS), createdAt: NOW - 6 * DAY_MS }
+    const frozen = reasonOf('config_frozen', 'rewritten', NOW - 8 * DAY_MS)
+    const cases: [DesiredState, Partial<Observed>][] = [
+      [openDesired([first], { freezes: [freeze({ fromAt: NOW - 8 * DAY_MS })] }), {}],
+      [openDesired([first]), { config: { ...observed([]).config, frozen } }],
+      [openDesired([first]), { locks: heldBy(running(second), NOW - 2 * DAY_MS) }],
+    ]
+    for (const [desired, overrides] of cases) {
+      const [step] = plan(desired, observed([jobFor(first, late)], overrides), TIMING, NOW)
+      expect(step).toMatchObject({ kind: 'wait', reason: { since: NOW } })
+      if (step?.kind !== 'wait') throw new Error('it does not wait')
+      const later = observed([jobFor(first, { ...late, reason: step.reason })], overrides)
+      expect(plan(desired, later, TIMING, NOW + HOUR_MS)).toMatchObject([{ kind: 'wait', reason: { since: NOW } }])
+    }
   })
 
   it('expire sooner when they wait for a machine, and say that it was the queue', () => {

@@ -37,7 +37,11 @@ const lockHeld = reason('lock_held', `Job ${OTHER_JOB} has the lock of shop/prod
 })
 const closedSight = { saw: `closed at ${localLabel('Europe/Rome', NOW)}`, verdict: 'wait' as const, reason: windowClosed }
 const waitingJob = (why: typeof lockHeld) =>
-  job('queued', why, { gates: decided({ gate: 'lock', verdict: 'wait', reason: why, saw: `held by job ${OTHER_JOB}` }).gates })
+  job(
+    'queued',
+    { ...why, since: NOW - HOUR_MS },
+    { gates: decided({ gate: 'lock', verdict: 'wait', reason: why, saw: `held by job ${OTHER_JOB}` }).gates },
+  )
 
 /** One scene a row of the "pull request surfaces": file name, report, state and title of draven/gate. */
 const SCENES: readonly [name: string, report: PullReport, state: string, title: string][] = [

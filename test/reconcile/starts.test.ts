@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { MINUTE_MS } from '../../controller/clock.ts'
+import { HOUR_MS, MINUTE_MS } from '../../controller/clock.ts'
 import type { RunObservation } from '../../controller/jobs/executor.ts'
 import { commitSha } from '../../controller/model/names.ts'
-import { environmentFile, requestFile, SHOP_PROJECT } from '../scenarios/config-files.ts'
+import { document, environmentFile, requestFile, SHOP_PROJECT } from '../scenarios/config-files.ts'
 import { type Bench, openBench, SHA } from './bench.ts'
 
 const FIRST = 'requests/shop/stage/2026-11-18-develop.yaml'
@@ -90,5 +90,19 @@ describe('a project that moves to another repository just before a start', () =>
     bench.pipeline.seen = SUCCESS
     await passes(4)
     expect(bench.pipeline.started.map(({ sha }) => sha)).toEqual([SHA, MOVED])
+  })
+})
+
+describe('a request that comes long after a freeze began', () => {
+  it('waits for its end, and does not expire for the time before it came', async () => {
+    const freeze = 'reason: Black month\nfrom: 2026-11-01 00:00\nto: 2026-11-18 12:00\ntz: Europe/Rome\n'
+    bench = await openBench({ files: { 'freezes/black.yaml': document('Freeze', freeze) } })
+    bench.commit({ [FIRST]: requestFile('branch: develop') })
+    await passes(4)
+    expect(await bench.job(FIRST)).toMatchObject({ status: 'queued', reason: { code: 'frozen' } })
+    bench.pipeline.seen = SUCCESS
+    bench.clock.at += 2 * HOUR_MS
+    await passes(4)
+    expect(await bench.job(FIRST)).toMatchObject({ status: 'success' })
   })
 })
