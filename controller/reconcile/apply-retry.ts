@@ -4,6 +4,7 @@ import { keepSince, reasonOf } from '../jobs/job-reasons.ts'
 import type { PlannedStep } from '../jobs/planned-step.ts'
 import type { StateTx } from '../jobs/state-store.ts'
 import type { Reason } from '../model/reason.ts'
+import type { Decision } from '../policy/decision.ts'
 import { releaseLock } from './apply-waiting.ts'
 import { auditJob, changeJob } from './change-job.ts'
 import { type AcceptedConfig, type Engine, forgetJob } from './engine.ts'
@@ -57,7 +58,7 @@ export async function applyRetry(engine: Engine, facts: TickFacts, accepted: Acc
     if (decided.decision.verdict !== 'allow' || decided.pinChanged) {
       const moved = reasonOf('ref_moved', 'What the ref points at changed before the pipeline could be triggered.', now)
       // Of a ref that moved the approvals are gone too, but that is not why.
-      const reason = decided.pin?.sha === job.pin?.sha ? (decided.decision.reason ?? moved) : moved
+      const reason = decided.pin?.sha === job.pin?.sha ? (whyNotNow(decided.decision, step, now) ?? moved) : moved
       if (!(await changeJob(tx, job, { status: 'failed', reason, endedAt: now, gates: decided.decision.gates }, now))) return null
       await tx.runs.update(step.run, { state: 'ended', outcome: 'refused', endedAt: now })
       await auditJob(tx, job, 'run_ended', now, { attempt: step.run.attempt, outcome: 'refused', externalId: null })
@@ -89,6 +90,13 @@ export async function applyRetry(engine: Engine, facts: TickFacts, accepted: Acc
     return next
   })
   if (run !== null) await trigger(engine, accepted, run, callback)
+}
+
+/** What would let another job wait ends this one, so it must not say that it goes on by itself. */
+function whyNotNow({ verdict, reason }: Decision, { run }: RetryStep, now: number): Reason | null {
+  if (verdict !== 'wait' || reason === null) return reason
+  const text = `No run had been started (${run.detail ?? 'no reason given'}), and none may be now: ${reason.text}`
+  return reasonOf(reason.code, text, now, 'Add a new request if it is still wanted.')
 }
 
 /** A fact that could not be read says nothing: neither that the job may go on nor that it has to end. */

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { MINUTE_MS, SECOND_MS } from '../../controller/clock.ts'
 import { TransientFault } from '../../controller/errors.ts'
-import { requestFile } from '../scenarios/config-files.ts'
+import { document, requestFile } from '../scenarios/config-files.ts'
 import { type Bench, openBench } from './bench.ts'
 
 const REQUEST = 'requests/shop/stage/2026-11-18-develop.yaml'
@@ -35,6 +35,22 @@ describe('a trigger that was refused and may be repeated', () => {
     await bench.tick()
     expect(await bench.job(REQUEST)).toMatchObject({ status: 'failed', reason: { code: 'environment_unknown' } })
     expect(await bench.lockHeld()).toBe(false)
+  })
+
+  it('fails when it is held meanwhile, and does not say that it will go on by itself', async () => {
+    bench.commit({ 'holds/stop.yaml': document('Hold', 'reason: Incident 42\n') })
+    bench.clock.at += 30 * SECOND_MS
+    await bench.tick()
+    const { status, reason } = await bench.job(REQUEST)
+    expect({ status, ...reason }).toMatchObject({
+      status: 'failed',
+      code: 'held',
+      text: 'No run had been started (connection refused), and none may be now: shop/stage is held: Incident 42',
+      until: null,
+      action: { text: 'Add a new request if it is still wanted.' },
+    })
+    expect(await bench.lockHeld()).toBe(false)
+    expect(bench.pipeline.started).toHaveLength(1)
   })
 
   it('waits without asking over and over while the ref cannot be read, then is repeated', async () => {
