@@ -129,7 +129,10 @@ export async function startController(settings: Settings, seams: Partial<Seams> 
   // Messages go out beside the loop: a slow forge never holds a job up.
   const courier = startCourier(engine, leadership)
   const loop = startReconciler(engine, { leadership, readConfig: store.views.config, afterPass: courier.wake })
-  const unwatch = watch(() => loop.wake())
+  const unwatch = watch(() => {
+    engine.memory.configMoved = true
+    loop.wake()
+  })
   const newestDelivery = store.shared?.newestDelivery
   const lookout = newestDelivery && startLookout({ newestDelivery, leadership, clock, wake: loop.wake })
   leadership.start(loop.wake)

@@ -83,6 +83,8 @@ export interface Memory {
   /** When the provider was first asked whether a job ran before these records, by the time that passed, and the clock's drift then. */
   pastAskedAt: Map<JobId, { elapsed: number; drift: number }>
   lastPollAt: Instant | null
+  /** The config repository says that it moved; nobody has looked since. */
+  configMoved: boolean
   health: LoopHealth
 }
 
@@ -109,6 +111,7 @@ export function emptyMemory(documents: DocumentCache, health: LoopHealth): Memor
     originSoughtAt: new Map(),
     pastAskedAt: new Map(),
     lastPollAt: null,
+    configMoved: false,
     health,
   }
 }

@@ -52,7 +52,10 @@ export async function tick(engine: Engine): Promise<number> {
   const reviewed = nudges.some((nudge) => nudge.kind === 'pull_request')
   // An approval may be what a change of rules on the config branch was waiting for.
   const thaws = reviewed && memory.accepted !== null && memory.accepted.state.frozen !== null
-  const looks = polls || thaws || memory.accepted === null || nudges.some((nudge) => nudge.kind === 'config')
+  const moved = memory.configMoved || nudges.some((nudge) => nudge.kind === 'config')
+  // Taken back before the look, so that what moves during it is looked at again.
+  memory.configMoved = false
+  const looks = polls || thaws || moved || memory.accepted === null
   // A review moves nothing on the config branch, and asking the remote for it is the dearest question of a pass.
   const accepted = looks ? await lookAround(engine, facts, nudges) : memory.accepted!
   if (!looks && reviewed) await lookAtPulls(engine, facts, accepted, nudges)
