@@ -1,5 +1,7 @@
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from './clock.ts'
+import { ConfigFault, fileFault } from './errors.ts'
 import type { Logger } from './log.ts'
 import { readCommandsFile } from './providers/local/commands-file.ts'
 import type { LocalSettings } from './providers/provider.ts'
@@ -15,6 +17,20 @@ import { openSqliteStore } from './store/sqlite-store.ts'
 /* Which adapter the settings ask for. */
 
 const FETCH_TIMEOUT_MS = 120_000
+
+/** @throws ConfigFault when it can neither be found nor made */
+export async function makeDataDirectory(directory: string): Promise<void> {
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o700 })
+  } catch (error) {
+    const why = fileFault(error)
+    if (why === null) throw error
+    throw new ConfigFault(
+      `The data folder ${directory} cannot be made: ${why}.`,
+      'Set DRAVEN_DATA_DIR to a folder that can be written.',
+    )
+  }
+}
 
 interface StoreNeeds {
   clock: Clock

@@ -41,3 +41,18 @@ export function messageOf(error: unknown): string {
 export function isOperatingFault(error: unknown): boolean {
   return error instanceof TransientFault || error instanceof RefusedFault || error instanceof ConfigFault
 }
+
+const FILE_FAULTS: Readonly<Record<string, string>> = {
+  EACCES: 'this user may not write there',
+  EPERM: 'this user may not write there',
+  EROFS: 'its file system is read-only',
+  EEXIST: 'it is a file, not a folder',
+  EISDIR: 'it is a folder, not a file',
+  ENOTDIR: 'a part of its path is a file, not a folder',
+  ENOENT: 'a folder on the way there does not exist',
+}
+
+/** Why something cannot be written, in plain words; null when it is none of the troubles that a person causes by set-up. */
+export function fileFault(error: unknown): string | null {
+  return FILE_FAULTS[(error as NodeJS.ErrnoException | null)?.code ?? ''] ?? null
+}

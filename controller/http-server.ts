@@ -42,7 +42,14 @@ export interface HttpServer {
   close(): Promise<void>
 }
 
-/** Serves the app over HTTP/1.1. ConfigFault when the address is in use. */
+const LISTEN_FAULTS: Readonly<Record<string, readonly [what: string, fix: string]>> = {
+  EADDRINUSE: ['is in use', 'Set DRAVEN_LISTEN to a free address.'],
+  EADDRNOTAVAIL: ['is no address of this machine', 'Set DRAVEN_LISTEN to one that it has, or to 0.0.0.0:PORT for all of them.'],
+  ENOTFOUND: ['is no address of this machine', 'Set DRAVEN_LISTEN to one that it has, or to 0.0.0.0:PORT for all of them.'],
+  EACCES: ['may not be listened on by this user', 'Set DRAVEN_LISTEN to a port from 1024 on.'],
+}
+
+/** Serves the app over HTTP/1.1. ConfigFault when the address cannot be used. */
 export async function openHttpServer(
   app: Hono,
   { host, port }: { host: string; port: number },
@@ -56,8 +63,8 @@ export async function openHttpServer(
   await new Promise<void>((resolve, reject) => {
     server.once('listening', resolve)
     server.once('error', (error: NodeJS.ErrnoException) => {
-      const taken = error.code === 'EADDRINUSE'
-      reject(taken ? new ConfigFault(`${host}:${port} is in use.`, 'Set DRAVEN_LISTEN to a free address.') : error)
+      const [what, fix] = LISTEN_FAULTS[error.code ?? ''] ?? []
+      reject(what === undefined || fix === undefined ? error : new ConfigFault(`${host}:${port} ${what}.`, fix))
     })
   })
   if (!('maxRequestsPerSocket' in server)) throw new Error('this server is not one of HTTP/1.1')

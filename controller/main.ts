@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir } from 'node:fs/promises'
 import { hostname } from 'node:os'
-import { localSettings, openSource, openStore } from './adapters.ts'
+import { localSettings, makeDataDirectory, openSource, openStore } from './adapters.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { doors } from './doors.ts'
 import { watchEventLoop } from './event-loop.ts'
@@ -64,7 +63,7 @@ export async function startController(settings: Settings, seams: Partial<Seams> 
   })
   const onFatal = seams.onFatal ?? exitAtOnce(log)
 
-  await mkdir(settings.dataDirectory, { recursive: true, mode: 0o700 })
+  await makeDataDirectory(settings.dataDirectory)
   if (settings.database.kind === 'postgres') {
     for (const password of databasePasswords({ DATABASE_URL: settings.database.url })) scrubber.learn(password)
   }

@@ -4,7 +4,7 @@ import { mkdtemp, rm, statfs } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Clock } from '../clock.ts'
-import { ConfigFault, messageOf } from '../errors.ts'
+import { ConfigFault, fileFault, messageOf } from '../errors.ts'
 import type { Settings } from '../settings.ts'
 import { type Check, fail, ok, warn } from './doctor-check.ts'
 
@@ -66,8 +66,8 @@ export async function* checkDataDirectory(directory: string, database: Settings[
   } catch (error) {
     yield fail(
       'data directory',
-      `${directory} cannot be written: ${messageOf(error)}`,
-      'Give its owner the right to write, or set DRAVEN_DATA_DIR.',
+      `${directory} cannot be written: ${fileFault(error) ?? messageOf(error)}`,
+      'Let the user of the controller write there, or set DRAVEN_DATA_DIR.',
     )
     return
   }

@@ -1,6 +1,6 @@
 import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { ConfigFault, messageOf } from '../errors.ts'
+import { ConfigFault, fileFault, messageOf } from '../errors.ts'
 import { isBusy, type SqliteConnection, type SqliteDriver, type SqliteStatement, type SqlValue } from './sqlite-driver.ts'
 
 /** One connection with its statements kept prepared. */
@@ -85,9 +85,18 @@ export function openSqliteSession(driver: SqliteDriver, file: string): SqliteSes
 
 /** Makes an empty file (and its folder) that only we may read. SQLite gives the files beside the database (-wal, -shm) the mode of the database itself. */
 export function makePrivateFile(file: string): void {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
-  closeSync(openSync(file, 'a', 0o600))
-  chmodSync(file, 0o600)
+  try {
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+    closeSync(openSync(file, 'a', 0o600))
+    chmodSync(file, 0o600)
+  } catch (error) {
+    const why = fileFault(error)
+    if (why === null) throw error
+    throw new ConfigFault(
+      `${file} cannot be written: ${why}.`,
+      'Let the user of the controller write there, or set DRAVEN_DATA_DIR.',
+    )
+  }
 }
 
 function connect(driver: SqliteDriver, file: string): SqliteConnection {

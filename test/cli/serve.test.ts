@@ -1,4 +1,9 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Hono } from 'hono'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { ConfigFault } from '../../controller/errors.ts'
+import { openHttpServer } from '../../controller/http-server.ts'
 import { openScene, type Scene } from '../scenarios/scene.ts'
 import { draven, type Running, start } from './run.ts'
 
@@ -74,6 +79,40 @@ describe('draven serve', () => {
     const { code, stdout, stderr } = await draven(['serve'], { env: { DRAVEN_CONFIG_DIR: '/tmp', [name]: value } })
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
     expect(stderr).toBe(`draven: ${name} is "${value}".\n   fix: ${fix}\n`)
+  })
+
+  it.each([
+    ['is in use', '127.0.0.1', 'Set DRAVEN_LISTEN to a free address.'],
+    ['is no address of this machine', '192.0.2.1', 'Set DRAVEN_LISTEN to one that it has, or to 0.0.0.0:PORT for all of them.'],
+  ])('an address that %s is a fault of the settings with its fix', async (what, host, fix) => {
+    const first = await openHttpServer(new Hono(), { host: '127.0.0.1', port: 0 })
+    onTestFinished(() => first.close())
+    const port = Number(new URL(first.url).port)
+    await expect(openHttpServer(new Hono(), { host, port })).rejects.toThrow(new ConfigFault(`${host}:${port} ${what}.`, fix))
+  })
+
+  it.each([
+    ['the data folder is a file', 'a-file', /^draven: The data folder \S+a-file cannot be made: it is a file, not a folder\.$/m],
+    [
+      'the data folder lies below a file',
+      'a-file/data',
+      /^draven: The data folder \S+ cannot be made: a part of its path is a file/m,
+    ],
+    [
+      'its database cannot be written',
+      'blocked',
+      /^draven: \S+draven\.db\.lock cannot be written: it is a folder, not a file\.$/m,
+    ],
+  ])('exits with 2 and names DRAVEN_DATA_DIR, without a stack, when %s', async (_, path, said) => {
+    const scene = await idleScene()
+    writeFileSync(join(scene.root, 'a-file'), '')
+    mkdirSync(join(scene.root, 'blocked/draven.db.lock'), { recursive: true })
+    const env = { ...scene.env, DRAVEN_DATA_DIR: join(scene.root, path) }
+    const { code, stderr } = await draven(['serve'], { clock: scene.clock, env })
+    expect(code).toBe(2)
+    expect(stderr).toMatch(said)
+    expect(stderr).toMatch(/\n {3}fix: .*DRAVEN_DATA_DIR.*\n$/)
+    expect(stderr).not.toContain('    at ')
   })
 
   it('exits with 2 when another process has the database', async () => {
