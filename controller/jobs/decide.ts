@@ -186,7 +186,10 @@ function notRead<T>(at: Instant, why: string): Fact<T> {
   return { known: false, at, why }
 }
 
-/** Two gates know of the config repository as a whole: a request may not bring its own rules, and a frozen repository starts nothing. */
+/**
+ * What gates must know of the config repository as a whole: a request may not bring its own rules, a plain directory has no reviews,
+ * and a frozen repository starts nothing.
+ */
 function withRepositoryGates(decision: Decision, input: DecideInput): Decision {
   const { origin } = input.evidence
   let gates = decision.gates
@@ -210,6 +213,15 @@ function withRepositoryGates(decision: Decision, input: DecideInput): Decision {
       'Move the request into a pull request of its own.',
     )
     set('request', 'deny', reason, 'rules and request in one pull request', 'requests alone')
+  }
+  if (origin.known && origin.value.kind === 'local' && gates.some(({ reason }) => reason?.code === 'approval_impossible')) {
+    const reason = reasonNow(
+      input.now,
+      'approval_impossible',
+      "This needs approval, and nobody can review in a directory of the controller's machine.",
+      'Put the config repository on a forge, or use a policy here that requires no approval; then add a new request.',
+    )
+    set('approval', 'deny', reason, 'a config repository without reviews', 'a config repository on a forge')
   }
   if (input.config.frozen !== null) {
     set('freeze', 'wait', input.config.frozen, 'the config repository is frozen', 'no freeze')

@@ -211,6 +211,15 @@ describe('the config repository', () => {
 })
 
 describe('approvals', () => {
+  it('can never be given in a plain directory, and the reason says so instead of counting people', () => {
+    const local = from({ kind: 'local', authorEmail: 'alice@acme.test' })
+    expect(gateOf('approval', local, approved)).toMatchObject({
+      verdict: 'deny',
+      reason: { code: 'approval_impossible', text: expect.stringContaining('nobody can review in a directory') },
+    })
+    expect(gateOf('approval', local)).toMatchObject({ verdict: 'allow', reason: null })
+  })
+
   it('are none where nobody can review: a local repository, a push, a controller without a forge', () => {
     const counted = (overrides: Partial<DecideInput>) => decide(input(overrides, approved)).tally
     const none = { needed: 2, approvers: [], objectors: [], eligible: [], reviews: [] }

@@ -883,6 +883,14 @@ describe('folding', () => {
     expect(() => foldGates([], NOW)).toThrow('a decision without gates')
   })
 
+  it.each([
+    [[], 'nobody who did not take part may approve shop/prod'],
+    [[BOB], 'only 1 who did not take part may approve shop/prod'],
+  ])('says how many could approve when that is too few', (eligible, said) => {
+    const { reason } = evaluate(policyFacts({ tally: tally({ approvers: [], eligible }) }))
+    expect(reason?.text).toContain(said)
+  })
+
   it('asks every gate, also behind a refusal', () => {
     const { gates } = evaluate(policyFacts({ project: { active: false }, now: EVENING }))
     expect(gates.map(({ gate }) => gate)).toEqual(GATES)

@@ -65,7 +65,7 @@ function impossible(facts: PolicyFacts, sight: Sight, needed: number, possible: 
   }
   return deny(facts, sight, {
     code: 'approval_impossible',
-    text: `${counted(needed, 'approval')} can never come together: only ${possible} who did not take part may approve ${facts.environment.key}.`,
+    text: `${counted(needed, 'approval')} can never come together: ${possible === 0 ? 'nobody' : `only ${possible}`} who did not take part may approve ${facts.environment.key}.`,
     action: `Bind more people to the approver role on ${facts.environment.key}, or let somebody else make the request.`,
   })
 }
