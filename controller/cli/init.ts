@@ -53,6 +53,7 @@ interface Found {
 
 async function init(io: Io, directory: string, options: InitOptions): Promise<ExitCode> {
   const [{ beginRepository }, { skeleton }] = await Promise.all([import('./init-checkout.ts'), import('./init-skeleton.ts')])
+  await refuseMisspelt(options)
   await refuseFull(directory)
   const found = await look(io, options)
   const login = await adminLogin(io, options, found)
@@ -85,6 +86,31 @@ async function init(io: Io, directory: string, options: InitOptions): Promise<Ex
   tell(io, outcome, skeletonOptions, options)
   return EXIT.ok
 }
+
+/** What would only come to light in the files, or at the forge. */
+async function refuseMisspelt({ repo, configRepo, zone }: InitOptions): Promise<void> {
+  for (const [flag, name] of [
+    ['--repo', repo],
+    ['--config-repo', configRepo],
+  ] as const) {
+    if (name === undefined || FULL_NAME.test(name)) continue
+    throw new CommandFault(
+      EXIT.usage,
+      `${flag} ${name} is no full name of a repository.`,
+      `Write it as on the forge: ${flag} acme/shop.`,
+    )
+  }
+  if (zone === undefined) return
+  const { isTimeZone } = await import('../model/local-time.ts')
+  if (isTimeZone(zone)) return
+  throw new CommandFault(
+    EXIT.usage,
+    `--zone ${zone} is no time zone.`,
+    'Name one as IANA does: --zone Europe/Rome, or --zone UTC.',
+  )
+}
+
+const FULL_NAME = /^[\w.-]+(?:\/[\w.-]+)+$/
 
 /** A fresh clone of an empty repository counts as empty. */
 async function refuseFull(directory: string): Promise<void> {
@@ -140,7 +166,7 @@ async function adminLogin(io: Io, { admin }: InitOptions, { forge }: Found): Pro
   if (form.test(login)) return login
   throw new CommandFault(
     EXIT.usage,
-    'A config repository needs a first admin.',
+    login === '' ? 'A config repository needs a first admin.' : `${login} is no ${account} of an account at ${name}.`,
     `Give the ${account} of your account at ${name}: --admin ${example}. docs/${page(forge)} has more.`,
   )
 }
@@ -151,7 +177,7 @@ function remoteName(url: string): { host: string; repo: string } | null {
   const [host, path] =
     scp !== null ? [scp[1]!, scp[2]!] : URL.canParse(url) ? [new URL(url).host, new URL(url).pathname] : ['', '']
   const repo = path.replace(/^\/+|\/+$/g, '').replace(/\.git$/, '')
-  return host === '' || !/^[\w.-]+(?:\/[\w.-]+)+$/.test(repo) ? null : { host, repo }
+  return host === '' || !FULL_NAME.test(repo) ? null : { host, repo }
 }
 
 /** The address of another repository at the same place; null when the place is not known. */

@@ -52,6 +52,23 @@ describe('draven init', () => {
     expect(remote).toBe('git@github.com:acme/deploys.git\n')
   })
 
+  it.each([
+    [['--zone', 'Rome'], '--zone Rome is no time zone.', 'Name one as IANA does: --zone Europe/Rome, or --zone UTC.'],
+    [
+      ['--config-repo', 'x'],
+      '--config-repo x is no full name of a repository.',
+      'Write it as on the forge: --config-repo acme/shop.',
+    ],
+    [['--repo', 'shop'], '--repo shop is no full name of a repository.', 'Write it as on the forge: --repo acme/shop.'],
+    [['--admin', 'Alice Rossi'], 'Alice Rossi is no login of an account at GitHub.', 'Give the login of your account at GitHub'],
+  ])('writes nothing for %j, and says what is wrong with it', async (args, wrong, fix) => {
+    const cwd = checkout('git@github.com:acme/shop.git', GITHUB)
+    const { code, stderr } = await draven([...ARGS, ...args], { cwd })
+    expect(code).toBe(2)
+    expect(stderr).toMatch(`draven: ${wrong}\n   fix: ${fix}`)
+    expect(existsSync(join(cwd, 'deploys'))).toBe(false)
+  })
+
   it('takes a request for the default branch on stage at once', async () => {
     const cwd = checkout('git@github.com:acme/shop.git', GITHUB)
     await draven(ARGS, { cwd })
