@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { resolve } from 'node:path'
 import { ConfigFault } from '../errors.ts'
+import { isReadable } from '../jobs/plan-desired.ts'
 import type { DesiredState } from '../model/desired-state.ts'
 import { blobId } from '../model/names.ts'
 import { CommandFault } from './fault.ts'
@@ -40,4 +41,15 @@ export async function loadDirectory(io: Io, directory: string, added?: AddedFile
     if (error instanceof ConfigFault) throw new CommandFault(EXIT.unreachable, error.message, error.fix)
     throw error
   }
+}
+
+/** A directory in which nothing can be asked for: it is another one than meant, or its `draven.yaml` has to be mended first. */
+export function refuseOther(desired: DesiredState, directory: string, flag: string): void {
+  if (isReadable(desired)) return
+  const finding = desired.findings.find(({ severity, place }) => severity === 'error' && /^draven\.ya?ml$/.test(place.file))
+  throw new CommandFault(
+    EXIT.refused,
+    `${directory} is no config repository that can be used: ${finding?.message ?? 'it has no id'}.`,
+    `Name another folder (${flag}), or mend this one: draven validate tells how.`,
+  )
 }

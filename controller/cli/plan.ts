@@ -1,7 +1,7 @@
-import { basename } from 'node:path'
+import { basename, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { refLabel } from '../policy/wording.ts'
-import { loadDirectory } from './config-directory.ts'
+import { loadDirectory, refuseOther } from './config-directory.ts'
 import { withUrlOption } from './controller-api.ts'
 import { CommandFault } from './fault.ts'
 import { EXIT, type ExitCode, type Io } from './io.ts'
@@ -43,6 +43,7 @@ async function plan(io: Io, dir: string, options: PlanOptions): Promise<ExitCode
   }
   if (options.url !== undefined) return show(io, options, await picturedByController(io, options.url))
   const desired = await loadDirectory(io, dir)
+  refuseOther(desired, resolve(io.cwd, dir), 'draven plan <dir>')
   const { dataDir } = options
   return show(
     io,

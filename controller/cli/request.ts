@@ -12,7 +12,7 @@ import {
 } from '../model/desired-state.ts'
 import { environmentKey } from '../model/names.ts'
 import { may, type Permission } from '../model/roles.ts'
-import { loadDirectory } from './config-directory.ts'
+import { loadDirectory, refuseOther } from './config-directory.ts'
 import { CommandFault } from './fault.ts'
 import { EXIT, type ExitCode, type Io } from './io.ts'
 import type { Forecast } from './offline.ts'
@@ -72,6 +72,7 @@ async function request(io: Io, wish: Wish): Promise<ExitCode> {
   const { project, environment, options } = wish
   const directory = resolve(io.cwd, options.dir)
   const before = await loadDirectory(io, directory)
+  refuseOther(before, directory, '--dir')
   const { requestName, requestText } = await import('./request-file.ts')
   const ref = await refOf(before, wish)
   const reason = await reasonOf(io, options)

@@ -35,6 +35,13 @@ describe('draven plan on files alone', () => {
     expect((await draven(['plan'], { cwd })).stdout).toBe('Nothing waits and nothing runs.\n')
   })
 
+  it('does not say that nothing waits where there is no config repository', async () => {
+    const cwd = exampleCopy({ 'draven.yaml': null })
+    const { code, stdout, stderr } = await draven(['plan'], { cwd })
+    expect({ code, stdout }).toEqual({ code: 4, stdout: '' })
+    expect(stderr).toContain('the file draven.yaml is missing')
+  })
+
   it('exits with 3 when directory, data directory or controller cannot be read', async () => {
     const cwd = exampleCopy()
     expect((await draven(['plan', '/no/such/folder'])).code).toBe(3)

@@ -34,6 +34,18 @@ describe('draven request', () => {
     expect(stdout).toContain(`  cd '${dir}'\n`)
   })
 
+  it.each([
+    ['in a folder that is no config repository', { 'draven.yaml': null }, 'the file draven.yaml is missing.'],
+    ['where draven.yaml has to be mended', { 'draven.yaml': 'kind: ConfigRepository\n' }, 'the key `apiVersion` is missing.'],
+  ])('writes nothing %s, and names folder and fix', async (_, files, why) => {
+    const cwd = exampleCopy(files)
+    const { code, stderr } = await draven(['request', 'shop', 'stage', 'develop', ...REASON], { cwd })
+    expect({ code, stderr }).toEqual({
+      code: 4,
+      stderr: `draven: ${cwd} is no config repository that can be used: ${why}\n   fix: Name another folder (--dir), or mend this one: draven validate tells how.\n`,
+    })
+  })
+
   it('tells the same as JSON', async () => {
     const { stdout } = await draven(['request', 'shop', 'stage', 'develop', '--json', ...REASON], { cwd: exampleCopy() })
     const told = JSON.parse(stdout)
