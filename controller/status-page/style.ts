@@ -208,7 +208,7 @@ pre.command { margin-top: 8px }
 .lock-line { display: flex; gap: 8px; margin-top: 8px; font-size: 13px }
 .lock-line .icon { margin-top: 3px }
 
-.findings { display: grid; gap: 14px }
+.findings { display: grid; grid-template-columns: minmax(0, 1fr); gap: 14px }
 .finding { padding: 14px 16px; background: var(--surface); border: 1px solid var(--line); border-radius: var(--radius); overflow-wrap: anywhere }
 .finding h2 { font-size: 15px; line-height: 1.5 }
 .finding h2 .badge { vertical-align: 1px; margin-right: 4px }
@@ -249,11 +249,12 @@ pre.command { margin-top: 8px }
   .matrix tbody td, .matrix tbody tr:first-child > td { border-top: 1px solid var(--line) }
   .matrix td::before { content: attr(data-environment); display: block; padding: 10px 14px 0; color: var(--muted); font-size: 12px; font-weight: 590 }
   .cell { padding-top: 4px }
-  .jobs thead, .gates thead { display: none }
-  .jobs tbody tr, .gates tbody tr { display: flex; flex-wrap: wrap; align-items: center; gap: 3px 10px; padding: 11px 14px; border-top: 1px solid var(--line) }
-  .jobs tbody tr:first-child, .gates tbody tr:first-child { border-top: 0 }
-  .jobs tbody td, .columns .jobs tbody td, .gates tbody th, .gates tbody td { padding: 0; border: 0; width: auto; min-width: 0; max-width: none }
-  .jobs .what, .jobs .why { flex-basis: 100% }
+  .jobs thead, .gates thead, .audit thead { display: none }
+  .jobs tbody tr, .gates tbody tr, .audit tbody tr { display: flex; flex-wrap: wrap; align-items: center; gap: 3px 10px; padding: 11px 14px; border-top: 1px solid var(--line) }
+  .jobs tbody tr:first-child, .gates tbody tr:first-child, .audit tbody tr:first-child { border-top: 0 }
+  .jobs tbody td, .columns .jobs tbody td, .gates tbody th, .gates tbody td, .audit tbody td { padding: 0; border: 0; width: auto; min-width: 0; max-width: none }
+  .jobs .what, .jobs .why, .audit .what { flex-basis: 100% }
+  .audit td:empty { display: none }
   .jobs .num { font-size: 12.5px }
   .gates tbody th { flex: 1 }
   .gates td:nth-child(n + 3) { flex-basis: 100%; font-size: 13px }
@@ -262,7 +263,7 @@ pre.command { margin-top: 8px }
   .gates tbody tr.gate-reason { border-top: 0; padding-top: 0 }
   .gates .gate-reason td:first-child { display: none }
   h1 { font-size: 21px }
-  .filter-name { width: 78px }
+  .filter-name { width: 86px }
   .timeline li { grid-template-columns: 72px minmax(0, 1fr); gap: 20px }
   .timeline li.day { display: block; padding: 8px 0 6px; color: var(--muted); font-size: 12.5px; font-weight: 560 }
 .timeline li.day:first-child { padding-top: 0 }

@@ -47,6 +47,10 @@ test('the style sheet has both themes, a print style, balanced braces and nothin
   expect(STYLE).not.toMatch(/url\(|@import|https?:/)
 })
 
+test('a grid of whole lines of source, which scroll by themselves, never grows beyond the page', () => {
+  expect(STYLE).toMatch(/\.findings \{ display: grid; grid-template-columns: minmax\(0, 1fr\);/)
+})
+
 test('every custom property that a rule uses is defined', () => {
   const defined = new Set([...STYLE.matchAll(/(--[a-z-]+):/g)].map(([, name]) => name))
   for (const [, name] of STYLE.matchAll(/var\((--[a-z-]+)/g)) expect(defined).toContain(name)
