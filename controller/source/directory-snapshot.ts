@@ -61,8 +61,13 @@ async function listFolder(directory: string, folder: string) {
     return await readdir(join(directory, folder), { withFileTypes: true })
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code
+    const place = join(directory, folder)
     throw new ConfigFault(
-      `${join(directory, folder)} cannot be listed (${code}).`,
+      code === 'ENOENT'
+        ? `There is no folder ${place}.`
+        : code === 'ENOTDIR'
+          ? `${place} is a file, not a folder.`
+          : `${place} cannot be listed (${code}).`,
       'Name a directory that exists and that you may read.',
     )
   }

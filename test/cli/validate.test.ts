@@ -57,7 +57,7 @@ describe('draven validate', () => {
   it('exits with 3 when the directory cannot be read', async () => {
     const { code, stdout, stderr } = await draven(['validate', 'no-such-folder'], { cwd: ROOT })
     expect({ code, stdout }).toEqual({ code: 3, stdout: '' })
-    expect(stderr).toMatch(/no-such-folder cannot be listed \(ENOENT\)\.\n {3}fix: Name a directory/)
+    expect(stderr).toMatch(/There is no folder \S+no-such-folder\.\n {3}fix: Name a directory/)
   })
 })
 
