@@ -1,4 +1,4 @@
-import { messageOf } from '../errors.ts'
+import { isOperatingFault, messageOf } from '../errors.ts'
 import type { ConfigState } from '../jobs/state-store.ts'
 import type { Leader, LiveView } from '../status-page/views.ts'
 import { type Engine, forgetAll } from './engine.ts'
@@ -47,7 +47,9 @@ export function startReconciler(engine: Engine, options: ReconcilerOptions): Loo
       memory.health.error = null
     } catch (error) {
       memory.health.error = messageOf(error)
-      log.error('a pass of the loop failed', { error: error instanceof Error ? error.stack : String(error) })
+      // Trouble outside of us comes back with each pass until it is mended, and where in our source it was met helps nobody.
+      const told = isOperatingFault(error) || !(error instanceof Error) ? messageOf(error) : error.stack
+      log.error('a pass of the loop failed', { error: told })
     }
     memory.health.lastTickAt = clock.now()
     memory.health.lastTickMs = clock.now() - startedAt

@@ -59,7 +59,7 @@ export async function openLocalDirectory(options: LocalDirectoryOptions): Promis
       const commit = await headCommit()
       if (commit) return commit
       throw new RefusedFault(
-        `${options.directory} has no commit on ${branch ?? 'its current branch'}. Commit something, or correct the branch.`,
+        `${options.directory} has no commit on ${branch ?? 'its current branch'}. Commit something, or set DRAVEN_CONFIG_BRANCH.`,
         404,
       )
     },

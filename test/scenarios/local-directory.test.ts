@@ -7,14 +7,14 @@ import { configFiles, requestFile } from './config-files.ts'
 /** Long beyond any test, so that only a look that was asked for can bring something. */
 const HOUR_SECONDS = '3600'
 
-test('a commit in a directory that is the config repository is seen at once, long before the next poll', async () => {
+/** A repository, and the settings of a controller that watches it. */
+function directory() {
   const fixture = gitRepository()
   const data = temporaryDirectory()
   onTestFinished(() => {
     fixture.remove()
     data.remove()
   })
-  fixture.commit(configFiles())
   const env = {
     DRAVEN_CONFIG_DIR: fixture.directory,
     DRAVEN_DATA_DIR: data.path,
@@ -22,6 +22,25 @@ test('a commit in a directory that is the config repository is seen at once, lon
     DRAVEN_POLL_SECONDS: HOUR_SECONDS,
     DRAVEN_RUN_POLL_SECONDS: HOUR_SECONDS,
   }
+  return { fixture, env }
+}
+
+test('a directory without a commit is told in one sentence of the log, without a stack', async () => {
+  const { env } = directory()
+  const log: string[] = []
+  const controller = await startController(readSettings(env), { env, write: (line) => void log.push(line) })
+  onTestFinished(() => controller.stop())
+  const failed = await vi.waitFor(() => {
+    const line = log.find((one) => one.includes('a pass of the loop failed'))
+    expect(line).toBeDefined()
+    return JSON.parse(line!) as { error: string }
+  }, 10_000)
+  expect(failed.error).toBe(`${env.DRAVEN_CONFIG_DIR} has no commit on main. Commit something, or set DRAVEN_CONFIG_BRANCH.`)
+}, 20_000)
+
+test('a commit in a directory that is the config repository is seen at once, long before the next poll', async () => {
+  const { fixture, env } = directory()
+  fixture.commit(configFiles())
   const controller = await startController(readSettings(env), { env, write: () => {} })
   onTestFinished(() => controller.stop())
   await vi.waitFor(() => expect(controller.engine.memory.lastPollAt).not.toBeNull(), 10_000)
