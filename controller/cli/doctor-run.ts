@@ -65,8 +65,9 @@ async function connect(io: Io, settings: Settings): Promise<{ providers: Connect
   return { providers, secrets }
 }
 
-async function webhookCheck({ webhookSecretRefs, configForge, timing }: Settings, secrets: SecretReader): Promise<Check> {
+async function webhookCheck({ config, webhookSecretRefs, configForge, timing }: Settings, secrets: SecretReader): Promise<Check> {
   const name = 'webhooks'
+  if (config.kind === 'directory' && webhookSecretRefs.length === 0) return ok(name, 'not needed: the directory is watched')
   if (webhookSecretRefs.length === 0) {
     return warn(
       name,

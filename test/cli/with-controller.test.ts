@@ -1,5 +1,6 @@
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { gitRepository } from '../git-fixtures.ts'
 import { requestFile } from '../scenarios/config-files.ts'
 import { openScene, type Scene } from '../scenarios/scene.ts'
 import { draven, type RunOptions } from './run.ts'
@@ -144,6 +145,15 @@ describe('draven doctor', () => {
       ok: true,
       checks: expect.arrayContaining([expect.objectContaining({ name: 'config', status: 'ok' })]),
     })
+  })
+
+  it('asks for no webhook where the config repository is a directory, which is watched', async () => {
+    const fixture = gitRepository()
+    onTestFinished(() => fixture.remove())
+    fixture.commit({ 'draven.yaml': 'apiVersion: draven/v1\nkind: ConfigRepository\nid: acme-deploys\n' })
+    const env = { DRAVEN_CONFIG_DIR: fixture.directory, DRAVEN_DATA_DIR: join(fixture.directory, '.draven') }
+    const { stdout } = await draven(['doctor'], { clock: scene.clock, env })
+    expect(stdout).toMatch(/^ok {4}webhooks {16}not needed: the directory is watched$/m)
   })
 
   it('warns of polling alone and fails for a clock that is off, a secret that is not there and a forge that is not', async () => {
