@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, existsSync, openSync, writeSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import type { Readable } from 'node:stream'
 import {
   type ProcessMark,
@@ -30,11 +30,22 @@ function supervise(directory: string): void {
   const child = spawn(program, args, { cwd: spec.cwd, env: spec.env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
   keepOutput(directory, child, spec.maxOutputBytes)
   child.once('error', (error) => {
-    if (child.pid === undefined) end(directory, { code: null, signal: null, reason: 'not_started', detail: error.message })
+    if (child.pid === undefined)
+      end(directory, { code: null, signal: null, reason: 'not_started', detail: whyNotStarted(spec, error) })
   })
   if (child.pid === undefined) return
   writeWhole(directory, RUN_FILES.started, mark(child.pid))
   watch(directory, child, child.pid, spec)
+}
+
+/** The system says ENOENT for a program, its interpreter and its folder alike, and names only the program. */
+function whyNotStarted({ argv: [program = ''], cwd }: RunSpec, error: NodeJS.ErrnoException): string {
+  if (!existsSync(cwd)) return 'the folder that `cwd` names does not exist'
+  const there = program.includes('/') && existsSync(resolve(cwd, program))
+  if (error.code === 'ENOENT' && there) return `${program} names a program in its first line that does not exist`
+  if (error.code === 'ENOENT') return `there is no program ${program}${program.includes('/') ? '' : ' on PATH'}`
+  if (error.code === 'EACCES') return `${program} may not be executed; chmod +x makes a script a program`
+  return error.message
 }
 
 function watch(directory: string, child: ChildProcess, leader: number, spec: RunSpec): void {

@@ -72,6 +72,15 @@ const pidFrom = (file: string) =>
   )
 const output = (at: Room) => readFileSync(join(at.run, 'output.log'), 'utf8')
 
+/** A folder with one script that may not be executed and one whose interpreter is missing. */
+function scripts(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'draven-scripts-'))
+  folders.push(folder)
+  writeFileSync(join(folder, 'plain'), '#!/bin/sh\n', { mode: 0o600 })
+  writeFileSync(join(folder, 'lost'), '#!/nowhere/sh\n', { mode: 0o700 })
+  return folder
+}
+
 describe('a process as a pipeline', () => {
   it('runs the command and reports its success', async () => {
     const at = room({ deploy: shell('echo out; echo err >&2') })
@@ -86,7 +95,36 @@ describe('a process as a pipeline', () => {
   it.each([
     ['an exit code', shell('exit 3'), 'failed', 'exit code 3'],
     ['a signal', shell('kill -KILL $$'), 'failed', 'ended by SIGKILL'],
-    ['a program that is not there', { argv: ['/nowhere/deploy'] } as LocalCommand, 'failed', 'spawn /nowhere/deploy ENOENT'],
+    [
+      'a program that is not there',
+      { argv: ['/nowhere/deploy'] } as LocalCommand,
+      'failed',
+      'there is no program /nowhere/deploy',
+    ],
+    [
+      'a name that PATH does not find',
+      { argv: ['no-such-deploy'] } as LocalCommand,
+      'failed',
+      'there is no program no-such-deploy on PATH',
+    ],
+    [
+      'a folder that is not there',
+      { argv: ['/bin/true'], cwd: '/nowhere' } as LocalCommand,
+      'failed',
+      'the folder that `cwd` names does not exist',
+    ],
+    [
+      'a file that is no program',
+      { argv: ['./plain'], cwd: scripts() } as LocalCommand,
+      'failed',
+      './plain may not be executed; chmod +x makes a script a program',
+    ],
+    [
+      'a script without its interpreter',
+      { argv: ['./lost'], cwd: scripts() } as LocalCommand,
+      'failed',
+      './lost names a program in its first line that does not exist',
+    ],
   ])('%s is a failure', async (_what, command, state, detail) => {
     const at = room({ deploy: command })
     await at.pipeline.start(trigger(chosen('deploy')))
