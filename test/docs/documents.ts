@@ -50,8 +50,18 @@ function properties(root: Schema, schema: Schema, prefix: string): [string, Sche
     const property = deref(root, raw)
     const key = `${prefix}${name}`
     const own: [string, Schema, boolean] = [key, property, schema.required?.includes(name) ?? false]
-    return [own, ...properties(root, property, `${key}.`)]
+    return [own, ...inside(root, property, key)]
   })
+}
+
+/** Keys below a key: of a map as of each thing in a list or in a map with names of one's own. */
+function inside(root: Schema, property: Schema, key: string): [string, Schema, boolean][] {
+  const { additionalProperties: named, items } = property
+  return [
+    ...properties(root, property, `${key}.`),
+    ...(typeof named === 'object' ? properties(root, deref(root, named), `${key}.<name>.`) : []),
+    ...(items === undefined ? [] : properties(root, deref(root, items), `${key}[].`)),
+  ]
 }
 
 function deref(root: Schema, schema: Schema): Schema {
