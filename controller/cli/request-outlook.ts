@@ -70,6 +70,6 @@ export function gitCommands(dir: string, path: string, { type, ref }: RequestCon
     `git add ${path}`,
     `git commit -m "${verb} ${what} ${type === 'rollback' ? 'in' : 'to'} ${environment}"`,
     'git push -u origin HEAD',
-    'gh pr create --fill   # or open it in the browser',
+    'gh pr create --fill   # on GitHub; elsewhere open it in the browser',
   ]
 }
