@@ -31,7 +31,7 @@ export const FINDING_CODES = {
   DRV1006: {
     title: 'A YAML file lies where nothing is read',
     explanation:
-      'The folders policies/, projects/, freezes/, holds/ and requests/ are reserved. A YAML file in them that is at no known place is probably meant to do something and does not. In freezes/ and holds/ nothing may start until it is mended, because we cannot know what it forbids.',
+      'The folders policies/, projects/, freezes/, holds/ and requests/ are reserved. A YAML file in them that is at no known place is probably meant to do something and does not. In freezes/ and holds/ nothing may start until it is mended, because we cannot know what it forbids; the same goes for hold/, freeze/, holds.yaml and the like, where somebody probably meant to stop something.',
   },
   DRV1007: {
     title: 'A file is too large',

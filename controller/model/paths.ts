@@ -11,12 +11,14 @@ export type PathRole =
   | { is: 'document'; kind: Kind; names: readonly string[] }
   /** It would be a document of this kind, but the path itself is wrong. */
   | { is: 'misnamed'; kind: Kind; names: readonly string[]; defect: Defect }
-  /** A YAML file in a reserved folder at no known place. */
+  /** A YAML file at no known place in a reserved folder, or where one was probably meant. */
   | { is: 'stray'; folder: string }
   | { is: 'ignored' }
 
 const YAML = /\.ya?ml$/i
 const FOLDERS = ['policies', 'projects', 'freezes', 'holds', 'requests']
+/** Where somebody who wants to stop deploys in a hurry may put the file instead: it must not do nothing. */
+const NEARLY: Readonly<Record<string, string>> = { hold: 'holds', holds: 'holds', freeze: 'freezes', freezes: 'freezes' }
 const ROOT_FILES: Readonly<Record<string, Kind>> = { draven: 'ConfigRepository', access: 'Access' }
 const NAME = /^[a-z0-9][a-z0-9-]{0,62}$/
 const REQUEST_NAME = /^[a-z0-9][a-z0-9._-]{0,119}$/
@@ -28,11 +30,15 @@ export function pathRole(path: string): PathRole {
   const folder = segments[0]!
   if (segments.length === 1) {
     const kind = ROOT_FILES[stem(path)]
-    return kind ? documentRole(path, kind, []) : { is: 'ignored' }
+    return kind ? documentRole(path, kind, []) : strayOr(NEARLY[stem(path).toLowerCase()])
   }
-  if (!FOLDERS.includes(folder.toLowerCase())) return { is: 'ignored' }
+  if (!FOLDERS.includes(folder.toLowerCase())) return strayOr(NEARLY[folder.toLowerCase()])
   const found = folder === folder.toLowerCase() ? documentAt(segments) : null
   return found ? documentRole(path, found.kind, found.names) : { is: 'stray', folder: folder.toLowerCase() }
+}
+
+function strayOr(folder: string | undefined): PathRole {
+  return folder === undefined ? { is: 'ignored' } : { is: 'stray', folder }
 }
 
 function documentAt(segments: readonly string[]): { kind: Kind; names: readonly string[] } | null {

@@ -51,7 +51,7 @@ export function surveyTree(rules: Snapshot, requests: Snapshot): TreeSurvey {
       const named = role.is === 'misnamed' ? role.defect : null
       files.push({ path: entry.path, blob: entry.id, kind: role.kind, names: role.names, defect: named ?? problem })
     } else if (role.is === 'stray' || problem) {
-      const part = reservedPart(entry.path) ?? entry.path
+      const part = role.is === 'stray' ? role.folder : (reservedPart(entry.path) ?? entry.path)
       strays.push({
         path: entry.path,
         blob: entry.id,
@@ -143,6 +143,6 @@ function strayDefect(path: string, part: string): Defect {
     severity: part === 'freezes' || part === 'holds' || part === 'requests' ? 'error' : 'warning',
     message: `no document is read from ${quoted(path)}`,
     allowed: STRAY_PLACES[part] ?? null,
-    help: 'move the file to one of these places, or out of this folder',
+    help: 'move the file to one of these places, or elsewhere',
   })
 }

@@ -103,6 +103,15 @@ describe('names and places of files', () => {
     const freezes = await load(exampleWith({ 'freezes/2027/easter.yaml': 'a: 1' }))
     expect(freezes.closed.map((finding) => finding.code)).toEqual(['DRV1006'])
   })
+
+  test.each(['hold/stop.yaml', 'holds.yaml', 'hold.yml', 'Freeze/easter.yaml', 'freezes.yaml'])(
+    '%s, where somebody meant to stop something, closes everything',
+    async (path) => {
+      const { closed } = await load(exampleWith({ [path]: 'reason: Incident 42' }))
+      expect(closed.map(({ code, place }) => [code, place.file])).toEqual([['DRV1006', path]])
+      expect(closed[0]!.allowed).toMatch(/^(holds|freezes)\/<name>\.yaml$/)
+    },
+  )
 })
 
 describe('limits', () => {
