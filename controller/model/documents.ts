@@ -194,7 +194,7 @@ export interface DeployRequestDocument {
    */
   type: 'deploy' | 'rollback' | 'dry_run'
   /**
-   * What to run: exactly one of branch, tag or sha. Only a rollback may leave it out and then goes to the last success before the present one.
+   * What to run: exactly one of branch, tag or sha. Only a rollback may leave it out and then goes to the last success before the present one. After a failed deploy the present one is what succeeded last: name that to get it again.
    */
   ref?: {
     /**
