@@ -122,6 +122,7 @@ async function askToStop(engine: Engine, accepted: AcceptedConfig, job: Job, run
 
 async function recordObservation(engine: Engine, job: Job, run: Run, seen: RunObservation): Promise<void> {
   const now = engine.clock.now()
+  if (seen.state !== 'vanished') engine.memory.missedSince.delete(job.id)
   const change: RunChange = {
     observedAt: now,
     externalAttempt: seen.externalAttempt,
@@ -169,12 +170,23 @@ async function recordObservation(engine: Engine, job: Job, run: Run, seen: RunOb
         {},
       )
     case 'vanished':
-      if (ageMs(run.startedAt ?? run.intendedAt, now) < VISIBILITY_LAG_MS)
-        return follow(engine, job.id, run, 'run.observe', change, job.reason, null, {})
-      return finish(engine, job, run, seen, change)
+      return isGone(engine, job, run, now)
+        ? finish(engine, job, run, seen, change)
+        : follow(engine, job.id, run, 'run.observe', change, job.reason, null, {})
     default:
       return finish(engine, job, run, seen, change)
   }
+}
+
+/**
+ * Is a run that is not there gone? Not before it must show, and not at the first such answer: hosts read from copies, and one slip
+ * must not free the lock of a run that is alive.
+ */
+function isGone({ clock, memory, timing }: Engine, job: Job, run: Run, now: number): boolean {
+  if (ageMs(run.startedAt ?? run.intendedAt, now) < VISIBILITY_LAG_MS) return false
+  const since = memory.missedSince.get(job.id) ?? clock.elapsed()
+  memory.missedSince.set(job.id, since)
+  return clock.elapsed() - since >= timing.runPollMs
 }
 
 /** Why it was asked to stop, also after the provider could not be asked for a while. */

@@ -75,6 +75,8 @@ export interface Memory {
   pullFailures: Map<number, { headSha: CommitSha; state: PullRequestFacts['state']; againAt: Instant }>
   /** Jobs whose provider could not be asked about their run, and when to ask again. */
   askAgainAt: Map<JobId, Instant>
+  /** When a provider first said that the run of a job is not there, by `clock.elapsed()`, and has said nothing else since. */
+  missedSince: Map<JobId, number>
   inFlight: Set<JobId>
   /** Jobs that cannot have run without this process knowing: accepted by it as they came, or the provider was asked about them. */
   witnessed: Set<JobId>
@@ -106,6 +108,7 @@ export function emptyMemory(documents: DocumentCache, health: LoopHealth): Memor
     pullHeads: new Map(),
     pullFailures: new Map(),
     askAgainAt: new Map(),
+    missedSince: new Map(),
     inFlight: new Set(),
     witnessed: new Set(),
     originSoughtAt: new Map(),
@@ -126,6 +129,7 @@ export function forgetAll(memory: Memory): void {
 export function forgetJob(memory: Memory, id: JobId): void {
   memory.evidence.delete(id)
   memory.askAgainAt.delete(id)
+  memory.missedSince.delete(id)
   memory.witnessed.delete(id)
   memory.originSoughtAt.delete(id)
   memory.pastAskedAt.delete(id)

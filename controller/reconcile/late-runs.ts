@@ -1,5 +1,6 @@
 import { isOperatingFault, messageOf } from '../errors.ts'
 import type { Nudge } from '../jobs/state-store.ts'
+import type { JobId } from '../model/names.ts'
 import { auditJob } from './change-job.ts'
 import type { AcceptedConfig, Engine } from './engine.ts'
 import { pipelineOf } from './follow.ts'
@@ -8,13 +9,19 @@ import { pipelineOf } from './follow.ts'
  * A run whose job has ended is started again at the provider ("re-run all jobs"). Its job stays as it ended and holds no
  * lock any more, so nobody guards the environment meanwhile: that is recorded, and said aloud.
  */
-export async function recordLateRuns(engine: Engine, accepted: AcceptedConfig, nudges: readonly Nudge[]): Promise<void> {
+export async function recordLateRuns(
+  engine: Engine,
+  accepted: AcceptedConfig,
+  nudges: readonly Nudge[],
+  followed: ReadonlySet<JobId>,
+): Promise<void> {
   // A run makes several deliveries, of each webhook that tells of it: it is looked at once.
   const named = new Set(nudges.flatMap((nudge) => (nudge.kind === 'run' ? [nudge.externalId] : [])))
   for (const externalId of named) {
     const runs = await engine.store.unit('run.known', (tx) => tx.runs.known(externalId))
     for (const run of runs) {
-      if (run.state !== 'ended') continue
+      // One that ended in this very pass was just looked at.
+      if (run.state !== 'ended' || followed.has(run.jobId)) continue
       const job = await engine.store.unit('job.read', (tx) => tx.jobs.get(run.jobId))
       if (job === null) continue
       try {

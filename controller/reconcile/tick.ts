@@ -60,7 +60,7 @@ export async function tick(engine: Engine): Promise<number> {
   const accepted = looks ? await lookAround(engine, facts, nudges) : memory.accepted!
   if (!looks && reviewed) await lookAtPulls(engine, facts, accepted, nudges)
   if (polls) memory.lastPollAt = facts.startedAt
-  await recordLateRuns(engine, accepted, nudges)
+  await recordLateRuns(engine, accepted, nudges, facts.followed)
   const due = await decideAndApply(engine, facts, accepted, nudges)
   if (inbox.length > 0)
     await store.unit('nudges.settle', (tx) =>

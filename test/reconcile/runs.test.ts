@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { MINUTE_MS } from '../../controller/clock.ts'
+import { MINUTE_MS, SECOND_MS } from '../../controller/clock.ts'
 import { RefusedFault, TransientFault } from '../../controller/errors.ts'
 import type { ProjectIntegration } from '../../controller/model/desired-state.ts'
 import { requestFile, SHOP_PROJECT } from '../scenarios/config-files.ts'
@@ -63,6 +63,27 @@ describe('a run at a provider that is in trouble', () => {
     expect(await bench.lockHeld()).toBe(true)
     await runFor(35 * MINUTE_MS)
     expect(await bench.job(REQUEST)).toMatchObject({ status: 'failed', reason: { code: 'provider_unreachable' } })
+    expect(await bench.lockHeld()).toBe(false)
+  })
+
+  it('keeps its lock when the provider says once that it is not there', async () => {
+    await runFor(3 * MINUTE_MS)
+    const { seen } = bench.pipeline
+    for (let slip = 0; slip < 3; slip++) {
+      bench.pipeline.seen = { ...seen, state: 'vanished' }
+      await runFor(10 * SECOND_MS)
+      bench.pipeline.seen = seen
+      await runFor(30 * SECOND_MS)
+      expect(await bench.job(REQUEST)).toMatchObject({ status: 'running' })
+      expect(await bench.lockHeld()).toBe(true)
+    }
+  })
+
+  it('is gone when the provider says so again a poll later', async () => {
+    await runFor(3 * MINUTE_MS)
+    bench.pipeline.seen = { ...bench.pipeline.seen, state: 'vanished' }
+    await runFor(40 * SECOND_MS)
+    expect(await bench.job(REQUEST)).toMatchObject({ status: 'failed', reason: { code: 'run_vanished' } })
     expect(await bench.lockHeld()).toBe(false)
   })
 
