@@ -42,7 +42,7 @@ export function planPast(
       return { kind: 'adopt', job, request, decided, past: past.value }
     }
     const text = 'A run of it was found at the provider while another job holds the lock; it is followed as soon as that ends.'
-    return waitOrExpire(desired, job, request, decided, reasonOf('lock_held', text, now), now)
+    return waitFor(reasonOf('lock_held', text, now), job, request, decided)
   }
   if (job.acceptedCommit !== observed.config.bootstrapCommit) return null
   if (isProof(desired, past.value, past.at)) return null
@@ -56,7 +56,7 @@ export function planPast(
   }
   const until = job.createdAt + VISIBILITY_LAG_MS
   const text = `It is older than these records, which began ${toIso(job.createdAt)}. A run that was just started may not show yet, so the provider is asked once more.`
-  return waitOrExpire(desired, job, request, decided, { ...reasonOf('check_unavailable', text, now, ASKED_AGAIN), until }, now)
+  return waitFor({ ...reasonOf('check_unavailable', text, now, ASKED_AGAIN), until }, job, request, decided)
 }
 
 /** For a job that is ready while another one of its environment may be running unseen. */
@@ -72,6 +72,11 @@ export function waitForPast(
   return waitOrExpire(desired, job, request, decided, reasonOf('check_unavailable', text, now, ASKED_AGAIN), now)
 }
 
+/** Of what ends by itself; a job that may be running must not expire over it because a clock was set. */
+function waitFor(next: Reason, job: Job, request: DeployRequest, decided: Decided): PlannedStep {
+  return { kind: 'wait', job, request, status: 'queued', decided, reason: keepSince(next, job.reason) }
+}
+
 function waitOrExpire(
   desired: DesiredState,
   job: Job,
@@ -81,9 +86,8 @@ function waitOrExpire(
   now: Instant,
 ): PlannedStep {
   const reason = keepSince(next, job.reason)
-  const expired = now < reason.since + desired.repository.queueExpiryMs ? null : waitedInVain(reason, now)
-  if (expired !== null) return { kind: 'end', job, run: null, status: 'expired', reason: expired, decided }
-  return { kind: 'wait', job, request, status: 'queued', decided, reason }
+  if (now < reason.since + desired.repository.queueExpiryMs) return waitFor(next, job, request, decided)
+  return { kind: 'end', job, run: null, status: 'expired', reason: waitedInVain(reason, now), decided }
 }
 
 const ASKED_AGAIN = 'Nothing to do at first: it is asked again by itself.'

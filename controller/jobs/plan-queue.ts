@@ -27,6 +27,12 @@ export function planQueue(
   for (const job of jobs) {
     const request = desired.requests.get(job.requestPath)
     const gone = request === undefined ? requestGone(desired, job, now) : environmentGone(desired, request, now)
+    const { frozen } = observed.config
+    if (request !== undefined && gone !== null && frozen !== null) {
+      // What it needs may be in the rules that are not in force yet.
+      steps.push({ kind: 'stay', job, reason: keepSince({ ...frozen, since: now }, job.reason) })
+      continue
+    }
     if (request === undefined || gone !== null) {
       const step = planGone(desired, observed, timing, now, job, gone!)
       steps.push(step)

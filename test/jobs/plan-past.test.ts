@@ -66,6 +66,14 @@ describe('a job that may have run unseen', () => {
     ])
   })
 
+  it('never expires while it may be running, whatever the clock was set to', () => {
+    const since = (code: 'check_unavailable' | 'lock_held') =>
+      jobFor(first, { createdAt: NOW - DAY_MS, reason: reasonOf(code, 'asked before the clock was set', NOW - 2 * DAY_MS) })
+    expect(about(notYet, since('check_unavailable'))).toEqual(['r1 waits as queued: check_unavailable'])
+    expect(about(found('active'), since('lock_held'), held)).toEqual(['r1 waits as queued: lock_held'])
+    expect(about(unknown(), since('check_unavailable'))).toEqual(['r1 ends expired: queue_expired'])
+  })
+
   it('is too old from the moment on at which a request would expire', () => {
     const expiryMs = desired.repository.approvalExpiryMs
     expect(about(nothing(NOW - expiryMs + 1))).toEqual(['r1 start'])

@@ -388,6 +388,17 @@ describe('requests that cannot run', () => {
     expect(steps(openDesired([first]), seen)).toEqual(['r1 ends failed: rules_changed_together'])
   })
 
+  it('stay while rules that may bring what they need are not in force yet', () => {
+    const seen = observed([jobFor(first)])
+    const held = reasonOf('rules_change_unapproved', 'projects/new is not approved', NOW - DAY_MS)
+    const without = openDesired([first], { environments: new Map(), projects: new Map() })
+    const frozen = { ...seen, config: { ...seen.config, frozen: held } }
+    expect(plan(without, frozen, TIMING, NOW)).toMatchObject([
+      { kind: 'stay', reason: { code: 'rules_change_unapproved', since: NOW } },
+    ])
+    expect(steps(without, seen)).toEqual(['r1 ends failed: project_unknown'])
+  })
+
   it('wait while the config repository is frozen', () => {
     const seen = observed([jobFor(first)])
     const frozen = { ...seen, config: { ...seen.config, frozen: reasonOf('config_frozen', 'rewritten', NOW) } }
