@@ -101,7 +101,10 @@ function whyNotNow({ verdict, reason }: Decision, { run }: RetryStep, now: numbe
 
 /** A fact that could not be read says nothing: neither that the job may go on nor that it has to end. */
 function isUnknown({ origin, ref, ci }: Evidence): boolean {
-  return !origin.known || !ref.known || (ci !== null && !ci.known)
+  if (!origin.known) return true
+  // What nobody asked for is refused for that alone, so nothing else is read for it.
+  if (origin.value.kind === 'direct_push') return false
+  return !ref.known || (ci !== null && !ci.known)
 }
 
 /** Asks again a poll period later: what cannot be read now is not read sooner by asking more often. */

@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { MINUTE_MS, SECOND_MS } from '../../controller/clock.ts'
 import { TransientFault } from '../../controller/errors.ts'
+import { pull } from '../jobs/fixtures.ts'
 import { document, requestFile } from '../scenarios/config-files.ts'
-import { type Bench, openBench } from './bench.ts'
+import { type Bench, NOON, openBench } from './bench.ts'
 
 const REQUEST = 'requests/shop/stage/2026-11-18-develop.yaml'
 const REFUSED = { kind: 'refused', why: 'connection refused', retryAfterMs: 10 * SECOND_MS, unreachable: true } as const
@@ -76,6 +77,33 @@ describe('a trigger that was refused and may be repeated', () => {
     expect(await bench.job(REQUEST)).toMatchObject({ status: 'failed', reason: { code: 'provider_unreachable' } })
     expect(await bench.lockHeld()).toBe(false)
     expect(bench.pipeline.started).toHaveLength(1)
+  })
+})
+
+describe('a trigger that was refused, of a request that is edited by a push meanwhile', () => {
+  it('fails with who is missing and gives its lock back, although nothing else is read for it', async () => {
+    const bench = await openBench({ forge: true })
+    try {
+      bench.pipeline.outcome = REFUSED
+      const mergeCommit = bench.commit({ [REQUEST]: requestFile('branch: develop') })
+      bench.forge.pulls.set(
+        7,
+        pull({ number: 7, mergeCommit, mergedAt: NOON - MINUTE_MS, files: [{ path: REQUEST, status: 'added' }] }),
+      )
+      await bench.tick()
+      await bench.tick()
+      expect(await bench.run(REQUEST)).toMatchObject({ state: 'refused' })
+      bench.commit({ [REQUEST]: requestFile('branch: main') })
+      for (let poll = 0; poll < 3; poll++) {
+        bench.clock.at += MINUTE_MS
+        await bench.tick()
+      }
+      expect(await bench.job(REQUEST)).toMatchObject({ status: 'failed', reason: { code: 'requester_unknown' } })
+      expect(await bench.lockHeld()).toBe(false)
+      expect(bench.pipeline.started).toHaveLength(1)
+    } finally {
+      await bench.close()
+    }
   })
 })
 
