@@ -24,18 +24,21 @@ export interface Leadership {
 
 /** Others never give up on a leader sooner than after this many missed renewals. */
 const RENEWALS_A_LEASE = 3
-/** A follower looks this much more often than a leader renews: looking is cheap, and what it finds is a standstill. */
-const LOOKS_A_RENEWAL = 5
+/** A follower looks more often than a leader renews: looking is cheap, and what it finds is a standstill. */
+const LOOKS_A_LEASE = 15
 
 interface LeadershipOptions {
   lease: LeaderLease
   replica: string
   leaseMs: number
+  /** How often a follower looks whether nobody leads. */
+  lookMs?: number
   clock: Clock
   log: Logger
 }
 
-export function openLeadership({ lease, replica, leaseMs, clock, log }: LeadershipOptions): Leadership {
+export function openLeadership(options: LeadershipOptions): Leadership {
+  const { lease, replica, leaseMs, lookMs = leaseMs / LOOKS_A_LEASE, clock, log } = options
   const renewMs = leaseMs / RENEWALS_A_LEASE
   let held: { fence: number; askedAt: Instant } | null = null
   let holder: { name: string; since: Instant } | null = null
@@ -68,7 +71,7 @@ export function openLeadership({ lease, replica, leaseMs, clock, log }: Leadersh
       holder = null
       log.warn('the lease could not be looked at', { replica, error: messageOf(error) })
     }
-    return held === null ? renewMs / LOOKS_A_RENEWAL : renewMs
+    return held === null ? lookMs : renewMs
   }
 
   return {

@@ -32,6 +32,7 @@ const TIMING: Omit<LoopTiming, 'pollMs'> = {
 
 /** Long, so that keeping it costs few steps; pauses and absences last longer still. */
 const LEASE_MS = 120_000
+const LOOK_MS = 30_000
 
 /** The simulated outside, as all controllers share it. */
 export interface Surroundings {
@@ -85,7 +86,7 @@ export function startController(outside: Surroundings, actor: Actor, mirror: Mir
   const leadership =
     outside.store().shared === null
       ? soleLeadership()
-      : openLeadership({ lease: leaseOf(outside, actor), replica: actor.name, leaseMs: LEASE_MS, clock, log })
+      : openLeadership({ lease: leaseOf(outside, actor), replica: actor.name, leaseMs: LEASE_MS, lookMs: LOOK_MS, clock, log })
   const store: StateStore = {
     unit: (name, work) => world.call(actor, `store ${name}`, 'store', () => state.unit(name, work)),
   }

@@ -105,7 +105,7 @@ export function createGates({ world, choices, pipelines, checks, lost, door }: G
   /** Mostly what was asked for; now and then it does not say, or something else stands there. */
   function checkedOut({ trigger }: SimRun): CommitSha | null {
     const answers = [trigger.sha, null, 'f'.repeat(40) as CommitSha]
-    return world.faulty ? answers[choices.pick(3, 0.15)]! : trigger.sha
+    return world.faulty ? answers[choices.pick(3, 0.3)]! : trigger.sha
   }
 
   return { turnsTo }

@@ -40,6 +40,10 @@ export interface HistoryResult {
 const MOST_STEPS = 40_000
 const HEAL_MS = 90 * MINUTE_MS
 const TAILS_MS = [40 * SECOND_MS, 12 * MINUTE_MS, 150 * SECOND_MS] as const
+/** So often, and each time for so long, the world stays faulty for a start that has not come; with so many of its faults. */
+const MORE_TIMES = 3
+const MORE_MS = 2 * MINUTE_MS
+const LAST_FAULTS = 0.25
 const DOWN_MS = [SECOND_MS, 0, 20 * SECOND_MS, 3 * MINUTE_MS] as const
 const LONG_DOWN_MS = [7 * MINUTE_MS, SECOND_MS, MINUTE_MS, 12 * MINUTE_MS] as const
 /** Where a wrong clock stands. */
@@ -193,19 +197,22 @@ export async function runHistory({ choices, tier, controllers: wanted, mark, wri
     world.at(at, `event ${event}`, story.event)
     at += theme.pausesMs[choices.pick(theme.pausesMs.length)]!
   }
-  // What was asked for last should mostly meet faults as well, and not only a world that has healed.
+  // What was asked for should mostly meet faults as well, and not only a world that has healed.
   at += TAILS_MS[choices.weighted(theme.long ? [0.5, 0.2] : [0.1, 0.6])]!
   await runUntil(at, () => false)
   if (world.mutedUntil > at) await runUntil(world.mutedUntil, () => false)
+  world.faultShare = LAST_FAULTS
+  for (let more = 0; more < MORE_TIMES && mayStillStart(); more++) {
+    endAbsences()
+    await runUntil(world.now() + MORE_MS, () => false)
+  }
 
   // Everything heals: what is wrong now stays wrong for ever.
   world.trace('heal')
   world.faulty = false
-  world.outageUntil = 0
-  world.pullsDarkUntil = 0
+  endAbsences()
   world.mutedUntil = 0
   remote.hides = false
-  for (const { actor } of up) actor.pausedUntil = 0
   for (let slot = 0; slot < controllers; slot++) setClock(slot, 0)
   for (const run of pipelines.runs) {
     if (!isLive(run, world.now())) continue
@@ -238,6 +245,19 @@ export async function runHistory({ choices, tier, controllers: wanted, mark, wri
     virtualMs: world.now() - startAt,
     checks,
     runs: pipelines.runs.length,
+  }
+
+  function endAbsences(): void {
+    world.outageUntil = 0
+    world.branchDarkUntil = 0
+    world.pullsDarkUntil = 0
+    world.runsDarkUntil = 0
+    for (const { actor } of up) actor.pausedUntil = 0
+  }
+
+  function mayStillStart(): boolean {
+    if (checks.shadow.config?.head !== remote.head().id) return true
+    return [...checks.shadow.jobs.values()].some((job) => job.status === 'queued' && job.attempt === 0)
   }
 
   async function runUntil(end: Instant, done: () => boolean | Promise<boolean>): Promise<void> {

@@ -11,6 +11,12 @@ export interface Mischief {
   undermine(): void
   /** What a request asks for changes while its pull request cannot be read. */
   moveInTheDark(): void
+  /** The config branch was just looked at and cannot be read any more, when a run ends and whoever waits for it may start. */
+  hideBranch(): void
+  /** A run shows late, and nobody can look for it any more when it does. */
+  overlookRun(): void
+  /** A run is withdrawn after the records of it were lost, while nobody can say whether it is there. */
+  forgetAndWithdraw(): void
   /** Cancels, deletes or starts again a run at its provider. */
   meddleWithRun(): void
   /** Starts a pipeline by hand with the variables of a run that is there, its JOB_ID among them. */
@@ -39,6 +45,7 @@ export function createMischief({
   pipelines,
   nudge,
   setClockBack,
+  loseDatabase,
   acts,
 }: MischiefOptions): Mischief {
   function breakOrMend(): void {
@@ -96,7 +103,7 @@ export function createMischief({
     const asked = /^ref: \{ (branch|tag): (\S+) \}$/m.exec(requests.get(path)!)
     const ref = asked === null ? 'branch develop' : `${asked[1]} ${asked[2]}`
     const pull = forge.pulls.find((each) => each.state === 'merged' && changedFiles(each).some((file) => file.path === path))
-    return { requests, path, repo, ref, pull }
+    return { path, repo, ref, pull }
   }
 
   function moveInTheDark(): void {
@@ -108,10 +115,53 @@ export function createMischief({
     acts.moveRef(request.repo, request.ref, (['success', 'pending'] as const)[choices.pick(2)]!)
   }
 
+  /** With the next run, if one comes soon. */
+  function onceSomethingRuns(act: (run: SimRun) => void, patience = 12): void {
+    const run = pipelines.runs.findLast((each) => isLive(each, world.now()))
+    if (run !== undefined) act(run)
+    else if (patience > 0) world.at(world.now() + 10 * SECOND_MS, 'nothing runs yet', () => onceSomethingRuns(act, patience - 1))
+  }
+
+  function hideBranch(): void {
+    onceSomethingRuns((run) => {
+      nudge({ kind: 'config' })
+      world.at(world.now() + 3 * SECOND_MS, 'the config branch cannot be read', () => {
+        world.branchDarkUntil = world.now() + MINUTE_MS
+        nudge({ kind: 'config' })
+        if (isLive(run, world.now())) pipelines.fails(run)
+      })
+    })
+  }
+
+  function overlookRun(): void {
+    pipelines.nextDawdles(() =>
+      world.at(world.now() + 45 * SECOND_MS, 'nobody can look for runs', () => {
+        world.runsDarkUntil = world.now() + 5 * MINUTE_MS
+      }),
+    )
+  }
+
+  function forgetAndWithdraw(): void {
+    onceSomethingRuns(() => {
+      const request = someRequest()
+      if (request === null) return
+      world.runsDarkUntil = world.now() + MINUTE_MS
+      loseDatabase()
+      const at = world.now() + [3 * SECOND_MS, 20 * SECOND_MS][choices.pick(2)]!
+      world.at(at, 'what runs is withdrawn', () => withdraw(request.path))
+    })
+  }
+
+  function withdraw(path: string): void {
+    const requests = new Map(remote.head().requests)
+    requests.delete(path)
+    acts.commitDirectly({ requests }, 'alice')
+  }
+
   function undermine(): void {
     const request = someRequest()
     if (request === null) return
-    const { requests, path, repo, ref, pull } = request
+    const { path, repo, ref, pull } = request
     const sha = forge.refAt(repo, ref, world.now())
     const way = choices.pick(6)
     // What was read shortly before looks as young as ever by a clock that is set back meanwhile.
@@ -119,9 +169,9 @@ export function createMischief({
     if ((way === 0 || way === 5) && sha !== null) acts.setCi(repo, sha, 'failed')
     if (way === 1) acts.moveRef(repo, ref, 'success')
     if (way === 2 && pull !== undefined) acts.dismiss(pull)
-    if (way === 3) acts.commitDirectly({ requests: new Map([...requests].filter(([other]) => other !== path)) }, 'alice')
+    if (way === 3) withdraw(path)
     if (way === 4 && pull !== undefined) acts.review(pull, 'carol', 'changes_requested')
   }
 
-  return { undermine, moveInTheDark, meddleWithRun, copyRun, breakOrMend, rewind }
+  return { undermine, moveInTheDark, forgetAndWithdraw, hideBranch, overlookRun, meddleWithRun, copyRun, breakOrMend, rewind }
 }

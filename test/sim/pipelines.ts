@@ -38,6 +38,8 @@ export interface Pipelines {
   /** One that is over once more, by hand. */
   again(run: SimRun): void
   cancel(run: SimRun): void
+  /** Lists will show the next run as late as they may, and it will take its time. `made` is told when it is there. */
+  nextDawdles(made: () => void): void
   /** It ends by itself, and badly. */
   fails(run: SimRun): void
   observe(repo: string, id: string): RunObservation
@@ -47,10 +49,12 @@ export interface Pipelines {
 const QUEUES_MS = [2 * SECOND_MS, 0, 40 * SECOND_MS]
 const LENGTHS_MS = [20 * SECOND_MS, 5 * SECOND_MS, 2 * MINUTE_MS, 7 * MINUTE_MS]
 const LONG_LENGTHS_MS = [12 * MINUTE_MS, 20 * SECOND_MS, 4 * MINUTE_MS, 30 * MINUTE_MS]
-const LAGS_MS = [0, 100 * SECOND_MS, 20 * SECOND_MS, SECOND_MS]
+const LONGEST_LAG_MS = 100 * SECOND_MS
+const LAGS_MS = [0, LONGEST_LAG_MS, 20 * SECOND_MS, SECOND_MS]
 const CONCLUSIONS = ['success', 'failed', 'canceled', 'timed_out'] as const
 
 export function createPipelines(now: () => Instant, choices: Choices, long: boolean, changed: (run: SimRun) => void): Pipelines {
+  let dawdler: (() => void) | null = null
   const pipelines: Pipelines = {
     runs: [],
     create(repo, trigger) {
@@ -74,6 +78,12 @@ export function createPipelines(now: () => Instant, choices: Choices, long: bool
         attempt: 1,
         byHand: false,
         copyOf: null,
+      }
+      if (dawdler !== null) {
+        run.listedAt = createdAt + LONGEST_LAG_MS
+        run.endsAt += LENGTHS_MS.at(-1)!
+        dawdler()
+        dawdler = null
       }
       pipelines.runs.push(run)
       changed(run)
@@ -118,6 +128,9 @@ export function createPipelines(now: () => Instant, choices: Choices, long: bool
       run.endsAt = Math.min(run.endsAt, now() + LAGS_MS[choices.pick(LAGS_MS.length, 0.5)]!)
       changed(run)
     },
+    nextDawdles(made) {
+      dawdler = made
+    },
     fails(run) {
       run.conclusion = 'failed'
       run.endsAt = Math.min(run.endsAt, now() + SECOND_MS)
@@ -135,7 +148,7 @@ export function createPipelines(now: () => Instant, choices: Choices, long: bool
       const at = now()
       return pipelines.runs
         .filter((run) => run.repo === repo && run.trigger.jobId === jobId && run.listedAt <= at)
-        .filter((run) => run.vanishedAt === null && !(stale && run.createdAt > at - 100 * SECOND_MS))
+        .filter((run) => run.vanishedAt === null && !(stale && run.createdAt > at - LONGEST_LAG_MS))
         .map((run) => ({ externalId: run.id, externalAttempt: run.attempt, url: null }))
     },
   }

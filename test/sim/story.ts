@@ -126,11 +126,8 @@ export function createStory(options: StoryOptions): Story {
 
   /** Merged into another branch, which somebody then pushes onto the config branch as it is. */
   function mergeElsewhere(): void {
-    const pull = forge.pulls.findLast((each) => each.state === 'open')
-    if (pull === undefined) {
-      request()
-      return
-    }
+    const { path, text } = newRequest()
+    const pull = forge.pulls.findLast((each) => each.state === 'open') ?? open('alice', { requests: withFile(path, text) })
     if (pull.baseRefs.at(-1)!.name === 'main') retarget(pull)
     const merged = forge.merge(pull, 'elsewhere')
     told(pull)
@@ -279,10 +276,7 @@ export function createStory(options: StoryOptions): Story {
     if (sha !== null) setCi(repo, sha, one(CI_STATES))
   }
 
-  const { undermine, moveInTheDark, meddleWithRun, copyRun, breakOrMend, rewind } = createMischief({
-    ...options,
-    acts: { setCi, moveRef, dismiss, review, commitDirectly },
-  })
+  const mischief = createMischief({ ...options, acts: { setCi, moveRef, dismiss, review, commitDirectly } })
 
   const HAPPEN: Readonly<Record<EventName, () => void>> = {
     request: () => request(),
@@ -302,21 +296,24 @@ export function createStory(options: StoryOptions): Story {
     'push rules': () => commitDirectly({ rules: changedRules(remote.head().rules, choices, theme.targets) }, 'mallory'),
     'stop or go': () => commitDirectly({ rules: stopped() }, 'alice'),
     'freeze soon': freezeSoon,
-    'break or mend': breakOrMend,
-    rewind,
-    'meddle with a run': meddleWithRun,
+    'break or mend': mischief.breakOrMend,
+    rewind: mischief.rewind,
+    'meddle with a run': mischief.meddleWithRun,
     crash: options.crash,
     outage: () => {
       world.outageUntil = world.now() + one([2 * MINUTE_MS, 20 * MINUTE_MS], 0.3)
     },
-    undermine,
-    'move a ref in the dark': moveInTheDark,
+    undermine: mischief.undermine,
+    'move a ref in the dark': mischief.moveInTheDark,
     'merge unapproved': mergeUnapproved,
+    'forget and withdraw': mischief.forgetAndWithdraw,
+    'hide the branch': mischief.hideBranch,
+    'overlook a run': mischief.overlookRun,
     'set a clock': options.setClock,
     'lose the database': options.loseDatabase,
     'stop a controller': options.stop,
     'replace a machine': options.replaceMachine,
-    'copy a run': copyRun,
+    'copy a run': mischief.copyRun,
     'refuse our messages': () => {
       world.mutedUntil = world.now() + MUTED_MS
     },
@@ -343,5 +340,5 @@ export function createStory(options: StoryOptions): Story {
     if (drawn > 0) HAPPEN[theme.events[drawn - 1]!]()
   }
 
-  return { request: () => request(), undermine, event }
+  return { request: () => request(), undermine: mischief.undermine, event }
 }

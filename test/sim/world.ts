@@ -42,12 +42,18 @@ export interface World {
   steps(): number
   /** Until then neither forge nor pipelines answer. */
   outageUntil: Instant
+  /** Until then the config branch cannot be read. */
+  branchDarkUntil: Instant
   /** Until then one forge of two answers nothing: the one with the pull requests. */
   pullsDarkUntil: Instant
+  /** Until then no pipeline says anything of its runs. */
+  runsDarkUntil: Instant
   /** When something begins that forbids a start: one that comes shortly before is held up until then, if anything is. */
   lastCallAt: Instant
   /** Until then the forge refuses every message. */
   mutedUntil: Instant
+  /** Of the faults that a history usually has; those at a start and those that are aimed all come, whatever this is. */
+  faultShare: number
   /** While false nothing fails and nothing is late: the world heals. */
   faulty: boolean
 }
@@ -59,6 +65,7 @@ interface Parked {
   label: string
   kind: EffectKind
   readyAt: Instant
+  parkedAt: Instant
   order: number
   /** A call is late or held up only once. */
   delayed: boolean
@@ -73,15 +80,16 @@ interface Happening {
   happen: () => void | Promise<void>
 }
 
-const SELDOM_FACTOR = 4
 const START_FACTOR = 8
 const LAST_CALLS = 0.7
-const BLIND_PAUSES = 0.2
+const BLIND_PAUSES = 0.3
 const BLINDING: ReadonlySet<Fault> = new Set<Fault>(['fail', 'busy', 'refused'])
 
 /** Windows open and close, and freezes begin, with a minute: so long that this happens meanwhile. */
 const TO_NEXT_MINUTE = 'to the next minute'
 const DELAYS_MS = [0, 50, SECOND_MS, 5 * SECOND_MS, 18 * SECOND_MS, TO_NEXT_MINUTE] as const
+/** Whoever slept beyond it, because of something else that it did, does not send any more. */
+const TRIGGER_DEADLINE_MS = 10 * SECOND_MS
 const TRIGGER_DELAYS_MS = [0, 50, SECOND_MS, 9 * SECOND_MS]
 const PAUSES_MS = [0, SECOND_MS, 20 * SECOND_MS, 3 * MINUTE_MS, 45 * MINUTE_MS]
 /** Odds of all but the first. */
@@ -111,9 +119,8 @@ export function createWorld({ choices, settled, rates, startAt, mark, write }: W
   let parked: Parked[] = []
   const agenda: Happening[] = []
   const aims = drawnAims(choices)
-  let blindAt: Instant | null = null
-  /** How often each effect had its turn. */
-  const seen = new Map<string, number>()
+  /** Since when the config branch could not be read; null: it could when it was last asked for. */
+  let blindSince: Instant | null = null
 
   function trace(text: string): void {
     for (let index = 0; index < text.length; index++) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193)
@@ -124,7 +131,10 @@ export function createWorld({ choices, settled, rates, startAt, mark, write }: W
   function faultFor(effect: Parked): Fault | null {
     const faults = APPLICABLE[effect.kind]
     if (!world.faulty || faults.length === 0) return null
-    if ((world.outageUntil > now && OUTSIDE.has(effect.kind)) || (world.pullsDarkUntil > now && isPullRead(effect))) {
+    const isLook = effect.label === 'git fetch'
+    if (isLook) blindSince = null
+    if (isOut(effect)) {
+      if (isLook) blindSince = now
       mark('outage', effect.label)
       return 'fail'
     }
@@ -133,9 +143,7 @@ export function createWorld({ choices, settled, rates, startAt, mark, write }: W
       return 'refused'
     }
     // What happens seldom is struck more often, else all faults would hit the polling.
-    const times = seen.get(effect.label) ?? 0
-    seen.set(effect.label, times + 1)
-    const factor = isStart(effect.label) ? START_FACTOR : times < 2 ? SELDOM_FACTOR : 1
+    const factor = isStart(effect.label) ? START_FACTOR : world.faultShare
     const odds = faults.map((fault) => (effect.delayed && isDelay(fault) ? 0 : rates[fault] * factor))
     const only = (one: Fault, chance: number) => faults.map((fault) => (fault === one ? chance : 0))
     const drawn = choices.weighted(
@@ -143,28 +151,36 @@ export function createWorld({ choices, settled, rates, startAt, mark, write }: W
         ? odds
         : isLastCall(effect)
           ? only('slow', LAST_CALLS)
-          : isAfterBlindLook(effect)
+          : isBlind(effect)
             ? only('pause', BLIND_PAUSES)
             : aims.at(effect.label, faults, odds),
     )
     const fault = drawn === 0 ? null : faults[drawn - 1]!
-    if (effect.label === 'git fetch' && fault !== null && BLINDING.has(fault)) blindAt = now
+    if (isLook && fault !== null && BLINDING.has(fault)) blindSince = now
     if (fault !== null) aims.struck(effect.label, fault)
     mark(fault ?? 'none', effect.label)
     return fault
   }
 
-  function isPullRead({ label }: Parked): boolean {
-    return label === 'forge read pull'
+  function isOut({ kind, label }: Parked): boolean {
+    if (world.outageUntil > now && OUTSIDE.has(kind)) return true
+    if (world.branchDarkUntil > now && label === 'git fetch') return true
+    if (world.pullsDarkUntil > now && label === 'forge read pull') return true
+    return world.runsDarkUntil > now && (label === 'pipeline find' || label === 'pipeline observe')
   }
 
   function isLastCall({ label }: Parked): boolean {
     return isStart(label) && now < world.lastCallAt && now > world.lastCallAt - MINUTE_MS / 2
   }
 
-  /** A pass whose look at the branch has just failed goes on by what it remembers, and time may make that old. */
-  function isAfterBlindLook({ label }: Parked): boolean {
-    return label === 'store observe' && blindAt === now
+  /** A pass that cannot look at the branch goes on by what is remembered of it, and time may make that old. */
+  function isBlind({ label }: Parked): boolean {
+    return label === 'store observe' && blindSince !== null && now - blindSince < MINUTE_MS / 2
+  }
+
+  /** What a start rests on, or the belief that no run was made, is old after a long one only. */
+  function isLongPause(effect: Parked): boolean {
+    return isStart(effect.label) || isBlind(effect) || effect.label === 'store run.lookup'
   }
 
   function crash(actor: Actor): void {
@@ -175,6 +191,10 @@ export function createWorld({ choices, settled, rates, startAt, mark, write }: W
 
   /** An effect whose turn has come happens, as it should or as its fault wants it. */
   async function happen(effect: Parked): Promise<void> {
+    if (effect.kind === 'trigger' && now > effect.parkedAt + TRIGGER_DEADLINE_MS) {
+      trace(`${effect.actor.name} ${effect.label} comes too late`)
+      return effect.fail(new TransientFault('simulated: the deadline of the call had passed when its process went on'))
+    }
     const fault = faultFor(effect)
     trace(`${effect.actor.name} ${effect.label}${fault === null ? '' : ` !${fault}`}`)
     const back = () => {
@@ -192,12 +212,8 @@ export function createWorld({ choices, settled, rates, startAt, mark, write }: W
         return back()
       }
       case 'pause':
-        // What a start rests on is old after a long one only.
         effect.actor.pausedUntil =
-          now +
-          PAUSES_MS[
-            isStart(effect.label) || isAfterBlindLook(effect) ? choices.weighted(START_PAUSES) : choices.pick(PAUSES_MS.length)
-          ]!
+          now + PAUSES_MS[isLongPause(effect) ? choices.weighted(START_PAUSES) : choices.pick(PAUSES_MS.length)]!
         return back()
       case 'crash_before':
         return crash(effect.actor)
@@ -224,9 +240,12 @@ export function createWorld({ choices, settled, rates, startAt, mark, write }: W
 
   const world: World = {
     outageUntil: 0,
+    branchDarkUntil: 0,
     pullsDarkUntil: 0,
+    runsDarkUntil: 0,
     mutedUntil: 0,
     lastCallAt: 0,
+    faultShare: 1,
     faulty: true,
     onCrash: () => {},
     onTrouble: () => {},
@@ -249,6 +268,7 @@ export function createWorld({ choices, settled, rates, startAt, mark, write }: W
             label: 'sleep',
             kind: 'sleep',
             readyAt: now + Math.max(0, durationMs),
+            parkedAt: now,
             order: order++,
             delayed: false,
             run: async () => resolve(),
@@ -276,7 +296,7 @@ export function createWorld({ choices, settled, rates, startAt, mark, write }: W
             reject(error)
           }
         }
-        parked.push({ actor, label, kind, readyAt: now, order: order++, delayed: false, run, fail: reject })
+        parked.push({ actor, label, kind, readyAt: now, parkedAt: now, order: order++, delayed: false, run, fail: reject })
       })
     },
 
