@@ -400,6 +400,8 @@ export function createChecks(truth: Truth): Checks {
     },
 
     leads(actor) {
+      // What the one before it wrote down is older by this one's clock than it is.
+      if (leader !== null && actor.skewMs > leader.skewMs) jumpedAt = now()
       leader = actor
       ledSince.set(actor, now())
     },
