@@ -7,6 +7,8 @@ export interface ChoiceFile {
   violation: string | null
   /** What it shows, in a sentence. */
   about: string
+  /** The bug by its name in `mutants.ts`: planted again, it must break the same invariant. Absent: it cannot be planted by one change of a text. */
+  plants?: string
   /** Null: the history decides. */
   controllers: number | null
   /** Place in the list and choice, for each that is not 0. */

@@ -1,15 +1,17 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { type Choices, drawnChoices, replayedChoices } from './choices.ts'
 import { choicesOf, readChoiceFile } from './corpus.ts'
 import { runHistory } from './history.ts'
-import { shrink } from './shrink.ts'
+import { MUTANTS, RARE_MUTANTS } from './mutants.ts'
+import { invariantOf, shrink } from './shrink.ts'
 import { memoryTier } from './tiers.ts'
 
 const CORPUS = join(import.meta.dirname, 'corpus')
-const PROGRAM = join(import.meta.dirname, '../../dist/test/sim/main.js')
+const COMPILED = join(import.meta.dirname, '../../dist/test/sim')
+const PROGRAM = join(COMPILED, 'main.js')
 const SEED = 900_000
 
 function history(choices: Choices, controllers: number | null = null) {
@@ -57,5 +59,21 @@ describe('a bug that was found before', () => {
     const file = readChoiceFile(join(CORPUS, name))
     const result = await history(replayedChoices(choicesOf(file)), file.controllers)
     expect(result.violation).toBeNull()
+  })
+
+  // A history is told by what the controller asks for, in its order: one that was found long ago may have come to tell of something else.
+  it.each(
+    readdirSync(CORPUS).flatMap((name) => {
+      const { plants, violation } = readChoiceFile(join(CORPUS, name))
+      return plants === undefined ? [] : [{ name, plants, violation }]
+    }),
+  )('would be seen, were it planted again: $name', ({ name, plants, violation }) => {
+    const mutant = [...MUTANTS, ...RARE_MUTANTS].find((each) => each.name === plants)
+    expect(mutant).toBeDefined()
+    const replay = ['--import', join(COMPILED, 'mutant-register.js'), PROGRAM, '--replay', join(CORPUS, name)]
+    const env = { ...process.env, SIM_MUTANT: JSON.stringify(mutant) }
+    const { status, stdout } = spawnSync(process.execPath, replay, { encoding: 'utf8', env, maxBuffer: 64 << 20 })
+    expect(status, stdout.slice(-500)).toBe(1)
+    expect(stdout.trimEnd().split('\n').at(-1)).toContain(`: ${invariantOf(violation!)}: `)
   })
 })
