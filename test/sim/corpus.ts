@@ -7,7 +7,7 @@ export interface ChoiceFile {
   violation: string | null
   /** What it shows, in a sentence. */
   about: string
-  /** The bug by its name in `mutants.ts`: planted again, it must break the same invariant. Absent: it cannot be planted by one change of a text. */
+  /** The bug by its name in `mutants.ts`: planted again, it must break the same invariant. Absent: nobody has planted it. */
   plants?: string
   /** Null: the history decides. */
   controllers: number | null

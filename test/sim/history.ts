@@ -62,7 +62,7 @@ export async function runHistory({ choices, tier, controllers: wanted, mark, wri
   if (tier.share !== null && (controllers > 1 || tier.store().shared !== null)) tier.share(world.now)
   const remote = createRemote(startAt, theme.asksBack ? ASKING_RULES : FIRST_RULES)
   const forge = createForge(world.now, remote)
-  // In a healed world new runs are quick and plain.
+  // In a healed world new runs are quick and plain, but for one that was to dawdle before.
   const pipelines = createPipelines(
     world.now,
     { ...choices, pick: (options, odds) => (world.faulty ? choices.pick(options, odds) : 0) },
